@@ -1,0 +1,162 @@
+"""One frozen look at the world, made by the operator from its caches and read by `decide()`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from canary.analysis.verdict import Verdict
+from canary.core.state import Revert, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSetView:
+    """A ReplicaSet that the Deployment owns."""
+
+    name: str
+    pod_template_hash: str
+    """Kubernetes' label: what selectors use."""
+    revision: Revision
+    replicas: int
+    """Wanted, by its spec."""
+    ready: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadView:
+    """The Deployment in Git, as the API server has it."""
+
+    resource_version: str
+    revision: Revision
+    """Of the template in its spec."""
+    replicas: int
+    """Wanted, by its spec (the HPA's number, if there is one)."""
+    ready: int
+    paused: bool
+    held: bool
+    """Paused, and carrying our annotation."""
+    labelled: bool
+    """Whether it carries this Rollout's label, so that the policies act on it."""
+    rolled_out: bool
+    """Whether the controller has seen the spec and every pod is of its template and available."""
+    replica_sets: tuple[ReplicaSetView, ...] = ()
+    """Those with wanted or existing pods first, then the others; newest first."""
+    history_limit: int = 10
+    other_owner: str = ""
+    """The name of another Rollout that holds this Deployment; empty when none does."""
+
+    @property
+    def active(self) -> tuple[ReplicaSetView, ...]:
+        """ReplicaSets that want pods."""
+        return tuple(rs for rs in self.replica_sets if rs.replicas > 0)
+
+    def replica_set_of(self, template_hash: str) -> ReplicaSetView | None:
+        """Return the ReplicaSet that runs a template, or None when there is none."""
+        return next((rs for rs in self.replica_sets if rs.revision.template_hash == template_hash), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CopyView:
+    """The canary copy: its Deployment, Service and pods."""
+
+    release: str
+    """The release id it carries."""
+    replicas: int
+    ready: int
+    """Pods ready, of the wanted release."""
+    pods: int
+    """Pods that exist, terminating ones included."""
+    pod_template_hash: str = ""
+    """Empty until its ReplicaSet exists."""
+    template_hash: str = ""
+    """Ours, recomputed from the copy's live template with our additions taken off: tells an edit by hand."""
+    first_ready_at: float | None = None
+    failure: str = ""
+    """Why it can never become ready (CrashLoopBackOff, ImagePullBackOff, OOMKilled...), with the pod's name; empty if none."""
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """The root Service."""
+
+    labelled: bool
+    pin: str | None
+    """The pod-template-hash in our annotation."""
+    selector_hash: str | None
+    """The pod-template-hash in its selector: what is in force."""
+    ready_endpoints: int
+    """Ready addresses in its EndpointSlices."""
+    pinned_endpoints: int
+    """Those of them that belong to pods of `selector_hash`."""
+    other_owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficView:
+    """What the provider's object says, and what the gateway made of it."""
+
+    labelled: bool
+    weight: int | None
+    """The canary's weight in the object; None when the canary is not in it (Git's own backends)."""
+    in_force: bool
+    """Whether the gateway says that it serves this generation of the object."""
+    problem: str = ""
+    """Why the route cannot be used (not accepted, a backend unresolved...); empty if it can."""
+    other_owner: str = ""
+    resource_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisView:
+    """What the judges say of the release that is under way."""
+
+    release: str
+    returning: bool
+    """Whether the sides are those of the return: the Deployment's new pods against the canary copy."""
+    verdict: Verdict | None
+    """None until the first look that covers everything since the analysis began."""
+    no_data_since: float | None = None
+    """Since when some metric has had no answer that counts; None while all have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What people asked for with the command line; each value names the release it is meant for."""
+
+    approved: str | None = None
+    paused: bool = False
+    abort: str | None = None
+    retry: str | None = None
+    promote: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The whole look. None means that the object does not exist."""
+
+    workload: WorkloadView | None
+    service: ServiceView | None
+    traffic: TrafficView | None
+    copy: CopyView | None = None
+    canary_service: bool = False
+    """Whether the canary's Service exists and selects this release."""
+    canary_endpoints: int = 0
+    """Ready addresses of the canary's Service."""
+    analysis: AnalysisView | None = None
+    revert: Revert | None = None
+    """The latest outcome of the Git worker for the present release; None before the first."""
+    commands: Commands = field(default_factory=Commands)
+    commit: str = ""
+    """The commit that the GitOps engine applied (or tries to apply) now; empty when none tells."""
+    policies: bool = True
+    """Whether the admission policies hold Deployments; without them the operator keeps them paused."""
+    deleting: bool = False
+    """Whether the Rollout is being deleted."""
+    finalizer: bool = True
+    problem: str = ""
+    """What is wrong with the Rollout itself (a template that does not exist, a field not served): nothing new is started."""
+    problem_reason: str = ""
+    stable_can_carry: bool = True
+    """Whether stable alone would carry the whole load now, by the HPA's own target; True without an HPA."""
+    rejected_elsewhere: tuple[str, ...] = ()
+    """Template and version hashes on the namespace's list of rejected versions."""
