@@ -1,0 +1,165 @@
+"""What analysis says: a reading for each metric, and the verdict that they make together.
+
+Four outcomes, because "not bad" is not "good" and "no answer" is neither:
+
+========= =============================================================================================
+PASS      enough was seen to say that the candidate is no worse than is tolerated
+FAIL      enough was seen to say that it is worse; final for this attempt
+INCONCLUSIVE  data came, and do not decide yet
+ERROR     no data came that may be believed: empty, stale, partial, not a number, or no answer at all
+========= =============================================================================================
+
+Evidence is the value of an e-process, given as its decimal logarithm: 0 says nothing, 1 is "ten to one", 2 is "a
+hundred to one". The chance that evidence against a healthy candidate *ever* reaches x is at most 10^-x, however often
+one looks (Ville's inequality), so these numbers may be read at every tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+SUSPICION: Final = 1.0
+"""log10 of E at which a raise is blocked: ten to one. Under a healthy candidate at most one release in ten sees it."""
+
+
+class Outcome(StrEnum):
+    """What one metric, or all of them together, say."""
+
+    PASS = "Pass"  # noqa: S105 -- an outcome, not a secret
+    FAIL = "Fail"
+    INCONCLUSIVE = "Inconclusive"
+    ERROR = "Error"
+
+
+class Reason(StrEnum):
+    """Why an outcome was reached: CamelCase, for conditions, Events and metrics' labels."""
+
+    EVIDENCE_AGAINST = "EvidenceAgainst"
+    """FAIL: the candidate is worse than tolerated, with at most the chance alpha of a false alarm."""
+    BOUND_BROKEN = "BoundBroken"
+    """FAIL: a threshold's consecutive or total limit was reached."""
+    EVIDENCE_FOR = "EvidenceFor"
+    """PASS: the candidate is not worse than tolerated."""
+    WITHIN_BOUNDS = "WithinBounds"
+    """PASS: a threshold was measured often enough and holds."""
+    NOT_ENOUGH_EVIDENCE = "NotEnoughEvidence"
+    """INCONCLUSIVE: both sides were measured; neither evidence suffices yet."""
+    NOT_ENOUGH_DATA = "NotEnoughData"
+    """INCONCLUSIVE: the series are there, but with too few requests or measurements."""
+    NOTHING_TO_COMPARE = "NothingToCompare"
+    """INCONCLUSIVE: one side has no traffic, as at 100 %."""
+    NO_METRICS = "NoMetrics"
+    """INCONCLUSIVE: no template is named, so nothing was measured."""
+    NO_DATA = "NoData"
+    """ERROR: the query answers, and is empty: the series do not exist."""
+    NO_CANDIDATE_DATA = "NoCandidateData"
+    """ERROR: stable's series are there and the candidate's are missing."""
+    STALE = "Stale"
+    """ERROR: the newest sample is too old to judge by."""
+    NOT_A_NUMBER = "NotANumber"
+    """ERROR: the query answers NaN."""
+    PARTIAL = "PartialAnswer"
+    """ERROR: the source says that parts of its answer are missing."""
+    UNAVAILABLE = "MetricsUnavailable"
+    """ERROR: the source did not answer in time, or answered with an error."""
+    QUERY_INVALID = "QueryInvalid"
+    """ERROR: the source refuses the query; somebody has to mend the template."""
+
+
+@dataclass(frozen=True, slots=True)
+class SideSummary:
+    """What was counted on one side since the judging began (or within a threshold's window)."""
+
+    count: float = 0.0
+    """Requests."""
+    bad: float = 0.0
+    """Those of them that were bad."""
+
+    @property
+    def ratio(self) -> float | None:
+        """Share of bad requests, 0 to 1; None without requests."""
+        return self.bad / self.count if self.count > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricReading:
+    """What one metric says at one time."""
+
+    metric: str
+    """`template/metric`."""
+    outcome: Outcome
+    reason: Reason
+    judge: str
+    """`compare` or `threshold`."""
+    evidence_against: float = 0.0
+    """log10 of E against the candidate."""
+    evidence_for: float = 0.0
+    """log10 of E for the candidate."""
+    suspicious: bool = False
+    """Whether this metric alone blocks a raise: failed, or evidence against of ten to one and more."""
+    canary: SideSummary = SideSummary()
+    stable: SideSummary = SideSummary()
+    critical: bool = False
+    no_data_since: float | None = None
+    """Unix seconds since when nothing usable came; None while data come. A hold-and-alert limit counts from here."""
+    message: str = ""
+    """One sentence for people: what was measured, and against what."""
+    value: float | None = None
+    """What a threshold measured last, in the metric's own unit; None for other judges, or before the first one."""
+    evidence_limit: float = 2.0
+    """log10 of E at which this metric fails: -log10 of its share of alpha."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What all metrics say together at one time."""
+
+    outcome: Outcome
+    suspicious: bool
+    """Whether any metric blocks a raise of the weight."""
+    readings: tuple[MetricReading, ...]
+    reason: Reason
+    message: str
+    at: float
+    """Unix seconds up to which samples were judged."""
+
+    @property
+    def no_data_since(self) -> float | None:
+        """Since when, in Unix seconds, the metric that is longest without data has had none; None if all have data."""
+        return min((r.no_data_since for r in self.readings if r.no_data_since is not None), default=None)
+
+
+def combine(readings: Iterable[MetricReading], at: float) -> Verdict:
+    """Make one verdict of all metrics.
+
+    Any failed metric fails: each has its own share of alpha, so the chance that any of them fails a healthy candidate
+    is at most alpha. All have to pass. A metric without data neither fails nor passes, and keeps the others from
+    passing.
+
+    >>> combine([], at=0.0).reason
+    <Reason.NO_METRICS: 'NoMetrics'>
+    """
+    known = tuple(readings)
+    if not known:
+        return Verdict(Outcome.INCONCLUSIVE, False, (), Reason.NO_METRICS, "No analysis template is named.", at)
+    outcomes = {reading.outcome for reading in known}
+    if Outcome.FAIL in outcomes:
+        outcome = Outcome.FAIL
+    elif Outcome.ERROR in outcomes:
+        outcome = Outcome.ERROR
+    elif outcomes == {Outcome.PASS}:
+        outcome = Outcome.PASS
+    else:
+        outcome = Outcome.INCONCLUSIVE
+    suspicious = any(reading.suspicious for reading in known)
+    deciding = strongest(known, outcome) or known[0]
+    return Verdict(outcome, suspicious, known, deciding.reason, f"{deciding.metric}: {deciding.message}", at)
+
+
+def strongest(readings: Iterable[MetricReading], outcome: Outcome) -> MetricReading | None:
+    """The reading that a verdict of `outcome` rests on: the one nearest to, or furthest beyond, its limit."""
+    same = (reading for reading in readings if reading.outcome is outcome)
+    return max(same, key=lambda r: r.evidence_against - r.evidence_limit, default=None)
