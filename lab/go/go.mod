@@ -1,0 +1,3 @@
+module canarylab
+
+go 1.26
