@@ -12,7 +12,7 @@ def reading(outcome: Outcome, name: str = "http/errors", **more: Any) -> MetricR
     return MetricReading(name, outcome, Reason.NOT_ENOUGH_EVIDENCE, "compare", **more)
 
 
-@pytest.mark.parametrize("others", itertools.product(Outcome, repeat=2))
+@pytest.mark.parametrize("others", list(itertools.product(Outcome, repeat=2)))
 def test_one_failed_metric_fails_the_release_whatever_the_others_say(others: tuple[Outcome, ...]) -> None:
     for position in range(3):
         metrics = [reading(o) for o in others]
