@@ -37,7 +37,7 @@ ANNOTATION_PAUSED: Final = "canary.delivery/paused"
 ANNOTATION_ABORT: Final = "canary.delivery/abort"
 """On a Rollout, by `canary abort`: the release id to roll back."""
 ANNOTATION_RETRY: Final = "canary.delivery/retry"
-"""On a Rollout, by `canary retry`: the template hash that is to be tried again although it was rejected."""
+"""On a Rollout, by `canary retry`: the release id (of a rejected or refused release) that is to be tried again."""
 ANNOTATION_PROMOTE: Final = "canary.delivery/promote"
 """On a Rollout, by `canary promote`: the release id whose remaining steps are skipped."""
 

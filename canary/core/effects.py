@@ -55,8 +55,8 @@ class Hold:
 class LetGo:
     """Unpause the Deployment and take the hold's annotation off, in one patch.
 
-    The resource version is that of the observation that was judged: a commit that landed since then makes a conflict, and is
-    never shipped unjudged.
+    The resource version is that of the observation that was judged: a commit that landed since then makes a
+    conflict, and is never shipped unjudged.
     """
 
     resource_version: str
@@ -87,8 +87,8 @@ class DeleteCopy:
 class SetWeight:
     """Give the canary this share of the traffic, in percent.
 
-    A raise carries the route's resourceVersion of the observation, so that it fails when somebody wrote since; a decrease is
-    forced.
+    A raise carries the route's resourceVersion of the observation, so that it fails when somebody wrote since; a
+    decrease is forced.
     """
 
     weight: int
@@ -140,7 +140,9 @@ class RevertInGit:
 
 @dataclass(frozen=True, slots=True)
 class AskSync:
-    """Ask the GitOps engine to sync now."""
+    """Ask the GitOps engine to sync now, because this commit is there to be had."""
+
+    commit: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,8 @@ class CopyView:
     """Ours, recomputed from the copy's live template with our additions taken off: tells an edit by hand."""
     first_ready_at: float | None = None
     failure: str = ""
-    """Why it can never become ready (CrashLoopBackOff, ImagePullBackOff, OOMKilled...), with the pod's name; empty if none."""
+    """Why it can never become ready (CrashLoopBackOff, ImagePullBackOff, OOMKilled...), with the pod's name; empty
+    if none."""
     deleting: bool = False
 
 
@@ -121,7 +122,7 @@ class AnalysisView:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """What people asked for with the command line; each value names the release it is meant for."""
+    """What people asked for with the command line; each value names the release id that it is meant for."""
 
     approved: str | None = None
     paused: bool = False
@@ -148,13 +149,16 @@ class Observed:
     commands: Commands = field(default_factory=Commands)
     commit: str = ""
     """The commit that the GitOps engine applied (or tries to apply) now; empty when none tells."""
+    sync_asked: str = ""
+    """The commit for which the engine was last asked to sync; empty when it never was."""
     policies: bool = True
     """Whether the admission policies hold Deployments; without them the operator keeps them paused."""
     deleting: bool = False
     """Whether the Rollout is being deleted."""
     finalizer: bool = True
     problem: str = ""
-    """What is wrong with the Rollout itself (a template that does not exist, a field not served): nothing new is started."""
+    """What is wrong with the Rollout itself (a template that does not exist, a field not served): nothing new is
+    started."""
     problem_reason: str = ""
     stable_can_carry: bool = True
     """Whether stable alone would carry the whole load now, by the HPA's own target; True without an HPA."""

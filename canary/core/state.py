@@ -68,8 +68,12 @@ class Release:
     """When the weight that the present step or stage asks for was first seen in force; None until then."""
     analysis_since: float | None = None
     """The first instant whose samples count: when the canary first had traffic to judge."""
+    unready_since: float | None = None
+    """Since when the canary has had less ready capacity than its weight needs; None while it has enough."""
     return_step: int = 0
     """Index into the plan's weights of the return."""
+    blocked: str = ""
+    """Why it does not start by itself: Rejected, PausedByOwner; empty when it may. `canary retry` makes a new attempt."""
     verdict_at: float | None = None
     """When the release was judged bad (or aborted): the date of the revert's commit."""
     verdict_reason: str = ""
@@ -106,6 +110,9 @@ class State:
     release: Release | None = None
     rejected: tuple[Rejected, ...] = ()
     history: tuple[Past, ...] = ()
+    drained_since: float | None = None
+    """Since when no traffic has been sent to a canary copy that still exists; None while it gets some, or does not
+    exist."""
     attempts: int = 0
     """Releases ever started here; makes release ids differ between attempts at the same template."""
     reason: str = ""

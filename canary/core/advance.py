@@ -1,0 +1,85 @@
+"""Which state follows: a function a phase, each a list of early returns that reads top to bottom.
+
+Nothing here says what to do about it: `canary.core.act` derives that from the state, so that a crash between the two
+loses nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canary.core.adopting import paused, pending, stable
+from canary.core.judging import what_is_bad
+from canary.core.leaving import left_for, never_let_go
+from canary.core.phases import Phase, Stage
+from canary.core.promote import promoting
+from canary.core.retreat import reverting, roll_back, rolling_back
+from canary.core.scope import Scope, end
+from canary.core.state import State
+from canary.core.stepping import held, note_capacity, note_in_force, starting, stepping
+
+
+def advance(scope: Scope) -> State:
+    """Return the state after one look; the same state when nothing changes."""
+    state = _note_drain(scope)
+    scope = replace(scope, state=state)
+    if scope.observed.deleting:
+        return _deleting(scope)
+    match state.phase:
+        case Phase.PENDING:
+            return pending(scope)
+        case Phase.PAUSED:
+            return paused(scope)
+        case Phase.STABLE:
+            return stable(scope)
+        case Phase.HELD:
+            return left_for(scope) or held(scope)
+        case Phase.STARTING:
+            return left_for(scope) or starting(scope)
+        case Phase.STEP:
+            return left_for(scope) or stepping(scope)
+        case Phase.PROMOTING:
+            return _promoting(scope)
+        case Phase.ROLLING_BACK:
+            return left_for(scope) or rolling_back(scope)
+        case Phase.REVERTING:
+            return left_for(scope) or reverting(scope)
+        case Phase.AWAITING_GIT:
+            return left_for(scope) or state
+
+
+def _note_drain(scope: Scope) -> State:
+    """Remember since when an existing canary copy gets no traffic, so that it drains before it goes."""
+    traffic, copy, state = scope.observed.traffic, scope.observed.copy, scope.state
+    silent = copy is not None and (traffic is None or (traffic.in_force and traffic.weight in (None, 0)))
+    if not silent:
+        return replace(state, drained_since=None) if state.drained_since is not None else state
+    return replace(state, drained_since=scope.now) if state.drained_since is None else state
+
+
+def _promoting(scope: Scope) -> State:
+    """Go forward; before the Deployment is let go a bad verdict or a newer commit still turns the release round."""
+    if not scope.state.past_the_point_of_no_return:
+        if left := left_for(scope):
+            return left
+        # Promotion is decided at the end of the bake; while the Service is being pinned the canary's health still
+        # counts.
+        if bad := what_is_bad(scope):
+            return roll_back(scope, bad)
+        if scope.release.stage in (Stage.SHIFT, Stage.BAKE):
+            state = note_in_force(replace(scope, state=note_capacity(scope, 100)), 100)
+            scope = replace(scope, state=state)
+    elif scope.observed.workload is None or never_let_go(scope):
+        return left_for(scope) or scope.state
+    return promoting(scope)
+
+
+def _deleting(scope: Scope) -> State:
+    """Take traffic to stable and clean up; past the point of no return there is no stable, so finish the roll first."""
+    if scope.state.past_the_point_of_no_return and scope.observed.workload is not None and not never_let_go(scope):
+        return promoting(scope)
+    if scope.state.release is not None:
+        return end(
+            scope, "Cancelled", "The Rollout was deleted; the Deployment stays held at the version that was not judged."
+        )
+    return scope.state

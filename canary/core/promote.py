@@ -1,0 +1,127 @@
+"""The stages of a promotion, in which the Deployment takes its place back from the canary copy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canary.analysis.verdict import Outcome, Verdict
+from canary.core.phases import Phase, Stage
+from canary.core.scope import Scope, end, enter, stay
+from canary.core.state import State
+
+
+def promoting(scope: Scope) -> State:
+    """Return the state that follows in `Phase.PROMOTING`; what could turn the release round was asked before."""
+    match scope.release.stage:
+        case Stage.SHIFT | None:
+            return _shift(scope)
+        case Stage.BAKE:
+            return _bake(scope)
+        case Stage.PIN:
+            return _pin(scope)
+        case Stage.REPLACE:
+            return _replace(scope)
+        case Stage.REPIN:
+            return _repin(scope)
+        case Stage.RETURN:
+            return _return(scope)
+        case Stage.CLEANUP:
+            return _cleanup(scope)
+
+
+def _stage(scope: Scope, stage: Stage, message: str) -> State:
+    return enter(scope, Phase.PROMOTING, stage=stage, step=scope.release.step, reason="Promoting", message=message)
+
+
+def _shift(scope: Scope) -> State:
+    if scope.release.in_force_since is None:
+        return scope.state
+    message = f"All traffic is on the canary for {scope.plan.bake_seconds:.0f} s; stable still stands by at full size."
+    return _stage(scope, Stage.BAKE, message).with_release(in_force_since=scope.now)
+
+
+def _bake(scope: Scope) -> State:
+    if scope.elapsed < scope.plan.bake_seconds:
+        return scope.state
+    if scope.observed.commands.paused:
+        return stay(scope.state, "Paused", "Paused by `canary pause`; goes on with `canary resume`.")
+    return _stage(scope, Stage.PIN, "Promotion is decided; the Service is pinned to the canary's pods.")
+
+
+def _pin(scope: Scope) -> State:
+    copy, service = scope.observed.copy, scope.observed.service
+    if copy is None or service is None or not copy.pod_template_hash or not scope.pinned(copy.pod_template_hash):
+        return scope.state
+    if service.pinned_endpoints < max(1, scope.workload.replicas) or scope.elapsed < scope.plan.settle_seconds:
+        return scope.state
+    return _stage(scope, Stage.REPLACE, "The Deployment rolls to the new version while the canary serves.")
+
+
+def _replace(scope: Scope) -> State:
+    workload, own = scope.workload, scope.candidate_set
+    others = any(rs.replicas > 0 for rs in workload.replica_sets if own is None or rs.name != own.name)
+    full = own is not None and own.replicas >= workload.replicas and own.ready >= workload.replicas
+    at_candidate = workload.revision.template_hash == scope.release.candidate.template_hash
+    done = full and not others and (workload.rolled_out or not at_candidate)
+    if done:
+        return _stage(scope, Stage.REPIN, "The Deployment runs the new version; the Service is pinned to its pods.")
+    if scope.elapsed >= scope.plan.progress_deadline_seconds and not scope.state.stalled:
+        message = (
+            "The roll does not finish (quota, nodes, or maxUnavailable 0?): "
+            "traffic stays on the canary until there is room."
+        )
+        return stay(scope.state, "RollStuck", message, stalled=True)
+    return scope.state
+
+
+def _repin(scope: Scope) -> State:
+    own, service = scope.candidate_set, scope.observed.service
+    if own is None or service is None or not scope.pinned(own.pod_template_hash):
+        return scope.state
+    if service.pinned_endpoints < scope.workload.replicas:
+        return replace(scope.state, release=replace(scope.release, in_force_since=None))
+    if scope.release.in_force_since is None:  # all addresses are in the API; the gateway has them a moment later
+        return scope.state.with_release(in_force_since=scope.now)
+    if scope.now - scope.release.in_force_since < scope.plan.settle_seconds:
+        return scope.state
+    state = _stage(scope, Stage.RETURN, "Traffic returns to the Deployment in steps.")
+    return state.with_release(return_step=0, analysis_since=None)
+
+
+def returning_verdict(scope: Scope) -> Verdict | None:
+    """Return the verdict on the Deployment's new pods against the canary copy; None before the first look."""
+    analysis = scope.observed.analysis
+    if analysis is None or analysis.release != scope.release.id or not analysis.returning:
+        return None
+    return analysis.verdict
+
+
+def _return(scope: Scope) -> State:
+    release, weights = scope.release, scope.plan.return_weights
+    verdict = returning_verdict(scope)
+    if verdict is not None and (verdict.suspicious or verdict.outcome is Outcome.FAIL):
+        message = f"Traffic stays where it is: the Deployment's new pods look worse than the canary: {verdict.message}"
+        return stay(scope.state, "ReturnWorse", message, stalled=True)
+    weight = weights[release.return_step]
+    if release.in_force_since is None:
+        if not scope.weight_in_force(weight):
+            return scope.state
+        began = scope.now if release.analysis_since is None else release.analysis_since
+        return scope.state.with_release(in_force_since=scope.now, analysis_since=began)
+    if scope.now - release.in_force_since < scope.plan.return_seconds:
+        return scope.state
+    if release.return_step + 1 < len(weights):
+        following = weights[release.return_step + 1]
+        state = _stage(scope, Stage.RETURN, f"Traffic returns to the Deployment; {following} % is left on the canary.")
+        return state.with_release(return_step=release.return_step + 1)
+    return _stage(scope, Stage.CLEANUP, "The canary drains and goes.")
+
+
+def _cleanup(scope: Scope) -> State:
+    observed = scope.observed
+    restored = observed.traffic is None or observed.traffic.weight is None
+    unpinned = observed.service is None or observed.service.pin is None
+    if not (restored and unpinned and observed.copy is None):
+        return scope.state
+    candidate = scope.release.candidate
+    return end(scope, "Promoted", f"{' '.join(candidate.images)} was promoted.", stable=candidate)

@@ -1,0 +1,71 @@
+"""A release that was judged bad: traffic to zero, then Git, then patience until the Deployment follows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canary.core.judging import Bad, verdict_of
+from canary.core.phases import Phase
+from canary.core.scope import Scope, enter, stay, without_rejection
+from canary.core.state import REJECTED_LENGTH, Rejected, State
+
+GATEWAY_PATIENCE_SECONDS = 10.0
+"""How long a roll-back waits for the gateway to confirm weight 0 before it reverts in Git all the same."""
+
+
+def roll_back(scope: Scope, bad: Bad) -> State:
+    """Return the state in which the candidate is judged bad: its version is rejected, its traffic goes to zero."""
+    release = scope.release
+    verdict = verdict_of(scope)
+    report = verdict.message if verdict is not None and bad.reason == "AnalysisFailed" else bad.message
+    rejected = Rejected(
+        template_hash=release.candidate.template_hash,
+        version_hash=release.candidate.version_hash,
+        at=scope.now,
+        commit=release.candidate.commit,
+        reason=bad.reason,
+    )
+    known = without_rejection(scope.state.rejected, release.candidate)
+    state = enter(scope, Phase.ROLLING_BACK, step=release.step, reason=bad.reason, message=bad.message)
+    # A verdict's time is whole seconds: it becomes the date of a commit that has to have one SHA.
+    state = state.with_release(verdict_at=float(int(scope.now)), verdict_reason=bad.reason, report=report)
+    return replace(state, rejected=(rejected, *known)[:REJECTED_LENGTH])
+
+
+def rolling_back(scope: Scope) -> State:
+    """Wait for weight 0 in force, but not for ever: the commit is bad whatever the gateway says."""
+    traffic = scope.observed.traffic
+    gone = traffic is None or (traffic.weight in (None, 0) and traffic.in_force)
+    if not gone and (traffic is None or traffic.weight or scope.elapsed < GATEWAY_PATIENCE_SECONDS):
+        return scope.state
+    return enter(
+        scope,
+        Phase.REVERTING,
+        step=scope.release.step,
+        reason=scope.release.verdict_reason,
+        message=f"{scope.release.report} The canary has no traffic; its commit is being reverted.",
+    )
+
+
+def reverting(scope: Scope) -> State:
+    """Take in what the Git worker answered."""
+    revert = scope.observed.revert
+    if not scope.plan.revert:
+        message = (
+            f"{scope.release.report} The Deployment stays held until Git says another version (rollback.git.mode: off)."
+        )
+        return enter(scope, Phase.AWAITING_GIT, step=scope.release.step, reason="RevertOff", message=message)
+    if revert is None or revert == scope.release.revert:
+        return scope.state
+    state = scope.state.with_release(revert=revert)
+    if not revert.final:
+        return stay(state, revert.reason, f"Not reverted yet, and tried again: {revert.message}", stalled=True)
+    scope = replace(scope, state=state)
+    entered = enter(
+        scope,
+        Phase.AWAITING_GIT,
+        step=scope.release.step,
+        reason=revert.reason,
+        message=f"{scope.release.report} {revert.message}",
+    )
+    return replace(entered, stalled=not revert.commit)

@@ -1,0 +1,148 @@
+"""What one decision looks at, and the questions that several phases ask of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from canary.core.observed import Observed, ReplicaSetView, WorkloadView
+from canary.core.phases import Phase, Stage
+from canary.core.plan import Plan
+from canary.core.state import HISTORY_LENGTH, Past, Rejected, Release, Revision, State
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The four inputs of `decide()`."""
+
+    plan: Plan
+    state: State
+    observed: Observed
+    now: float
+
+    @property
+    def release(self) -> Release:
+        """The release under way; phases in which there is none do not ask."""
+        if self.state.release is None:
+            raise ValueError(f"no release in phase {self.state.phase}")
+        return self.state.release
+
+    @property
+    def workload(self) -> WorkloadView:
+        """The Deployment; phases past `Pending` ask only after they saw that it exists."""
+        if self.observed.workload is None:
+            raise ValueError("no Deployment was observed")
+        return self.observed.workload
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the present phase, step or stage began."""
+        return self.now - self.release.since
+
+    @property
+    def stable_set(self) -> ReplicaSetView | None:
+        """The ReplicaSet of the stable version; None when it was deleted or never made."""
+        workload, stable = self.observed.workload, self.state.stable
+        return workload.replica_set_of(stable.template_hash) if workload and stable else None
+
+    @property
+    def candidate_set(self) -> ReplicaSetView | None:
+        """The Deployment's own ReplicaSet of the candidate: it exists only after the Deployment was let go."""
+        workload, release = self.observed.workload, self.state.release
+        return workload.replica_set_of(release.candidate.template_hash) if workload and release else None
+
+    @property
+    def at_stable(self) -> bool:
+        """Whether the Deployment says the stable template."""
+        stable = self.state.stable
+        return stable is not None and self.workload.revision.template_hash == stable.template_hash
+
+    def needed(self, weight: int) -> int:
+        """Return how many ready canary pods a weight needs: the same share of pods as of traffic, one at the least."""
+        return max(1, math.ceil(self.workload.replicas * weight / 100))
+
+    def weight_in_force(self, weight: int) -> bool:
+        """Return whether the gateway serves exactly this weight now."""
+        traffic = self.observed.traffic
+        return traffic is not None and traffic.weight == weight and traffic.in_force and not traffic.problem
+
+    def pinned(self, pod_template_hash: str | None) -> bool:
+        """Return whether the root Service selects just the pods of this hash (None: is not pinned)."""
+        service = self.observed.service
+        return service is not None and service.pin == pod_template_hash and service.selector_hash == pod_template_hash
+
+    def is_rejected(self, revision: Revision) -> bool:
+        """Return whether a version was rolled back before and nobody asked to try it again.
+
+        The version hash (the template without labels and annotations) recognises a rejected version that comes again
+        under another annotation; it says nothing when the rejected one differed from stable only in those.
+        """
+        stable_version = self.state.stable.version_hash if self.state.stable else ""
+        known = {h for r in self.state.rejected for h in (r.template_hash, r.version_hash)}
+        known.update(self.observed.rejected_elsewhere)
+        known.discard(stable_version)
+        return revision.template_hash in known or revision.version_hash in known
+
+
+def enter(scope: Scope, phase: Phase, *, stage: Stage | None = None, step: int = 0, reason: str, message: str) -> State:
+    """Return the state in which a phase, step or stage begins now."""
+    release = replace(scope.release, since=scope.now, stage=stage, step=step, in_force_since=None, unready_since=None)
+    return replace(scope.state, phase=phase, release=release, reason=reason, message=message, stalled=False)
+
+
+def stay(state: State, reason: str, message: str, *, stalled: bool = False) -> State:
+    """Return the same state with another explanation."""
+    return replace(state, reason=reason, message=message, stalled=stalled)
+
+
+def begin(scope: Scope, state: State, *, retried: bool = False) -> State:
+    """Return the state in which the Deployment's present template is held as a new release.
+
+    Whether it was rejected before is asked here once, so that a retried one is not refused again.
+    """
+    candidate = replace(scope.workload.revision, commit=scope.observed.commit)
+    attempt = state.attempts + 1
+    release = Release(
+        id=f"{candidate.template_hash[:10]}-{attempt}",
+        candidate=candidate,
+        attempt=attempt,
+        held_at=scope.now,
+        since=scope.now,
+        blocked="Rejected" if not retried and scope.is_rejected(candidate) else "",
+    )
+    message = f"{' '.join(candidate.images) or 'A new template'} is held: no pod of it runs."
+    return replace(
+        state, phase=Phase.HELD, release=release, attempts=attempt, reason="Held", message=message, stalled=False
+    )
+
+
+def end(scope: Scope, outcome: str, message: str, *, stable: Revision | None = None) -> State:
+    """Return the stable state in which the release under way has become history."""
+    release = scope.release
+    past = Past(
+        id=release.id,
+        template_hash=release.candidate.template_hash,
+        images=release.candidate.images,
+        outcome=outcome,
+        started_at=release.held_at,
+        ended_at=scope.now,
+        commit=release.candidate.commit,
+        message=message,
+    )
+    return replace(
+        scope.state,
+        phase=Phase.STABLE,
+        stable=stable or scope.state.stable,
+        release=None,
+        history=(past, *scope.state.history)[:HISTORY_LENGTH],
+        reason=outcome,
+        message=message,
+        stalled=False,
+    )
+
+
+def without_rejection(rejected: tuple[Rejected, ...], revision: Revision) -> tuple[Rejected, ...]:
+    """Return the rejected versions less those that a revision is recognised by."""
+    return tuple(
+        r for r in rejected if r.template_hash != revision.template_hash and r.version_hash != revision.version_hash
+    )

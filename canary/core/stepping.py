@@ -1,0 +1,182 @@
+"""From the hold to the last step: a canary starts, gets its share of traffic step by step, and is watched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canary.core.adopting import adopt, unusable
+from canary.core.judging import Bad, Watched, verdict_of, watched, what_is_bad
+from canary.core.phases import Phase, Stage
+from canary.core.plan import ApprovalStep, WeightStep
+from canary.core.retreat import roll_back
+from canary.core.scope import Scope, enter, stay
+from canary.core.state import State
+
+BLOCKED = {
+    "Rejected": "This version was rolled back before and is refused: push another, or `canary retry` to try it again.",
+    "PausedByOwner": "The Deployment was paused by its owner before this version came; `canary retry` starts its release.",
+}
+"""Why a release is held until somebody asks for it, and the sentence that says so."""
+
+
+def held(scope: Scope) -> State:
+    """Wait until everything that a release needs is there, and nothing of the last one is left."""
+    workload, observed, state = scope.workload, scope.observed, scope.state
+    if blocked := scope.release.blocked:
+        return stay(state, blocked, BLOCKED[blocked], stalled=True)
+    if not workload.held:
+        if workload.rolled_out:  # let go by a person with the right to do so
+            return adopt(scope, workload.revision)
+        return stay(state, "LetGoByHand", "The hold was taken off by hand: the Deployment rolls without being judged.")
+    if observed.commands.abort == scope.release.id:
+        return roll_back(scope, Bad("Aborted", "Aborted by `canary abort`."))
+    if observed.commands.paused:
+        return stay(state, "Paused", "Paused by `canary pause`; goes on with `canary resume`.")
+    if observed.problem:
+        return stay(state, observed.problem_reason, observed.problem, stalled=True)
+    if missing := unusable(scope):
+        return stay(state, *missing, stalled=True)
+    if workload.history_limit < 1:
+        return stay(
+            state,
+            "HistoryLimitZero",
+            "The Deployment has revisionHistoryLimit 0: scaled to zero while held, its stable version would be lost. "
+            "Set it to 1 or more.",
+            stalled=True,
+        )
+    stable = scope.stable_set
+    if (
+        stable is None
+        or stable.replicas < workload.replicas
+        or stable.ready < workload.replicas
+        or len(workload.active) > 1
+    ):
+        return stay(state, "StableNotReady", "Waits until the stable version runs at full size.")
+    if workload.replicas == 0:
+        return stay(
+            state, "ScaledToZero", "The Deployment is scaled to zero: there is no traffic to judge a canary by."
+        )
+    if observed.copy is not None:
+        return stay(state, "CleaningUp", "Waits until the last canary is gone.")
+    return enter(scope, Phase.STARTING, reason="Starting", message="The canary starts.")
+
+
+def starting(scope: Scope) -> State:
+    """Wait for a ready canary, which the gateway knows, and a Service that means stable alone."""
+    if bad := what_is_bad(scope):
+        return roll_back(scope, bad)
+    if scope.elapsed >= scope.plan.progress_deadline_seconds:
+        return roll_back(
+            scope,
+            Bad("CanaryNotReady", f"The canary was not ready within {scope.plan.progress_deadline_seconds:.0f} s."),
+        )
+    copy, stable = scope.observed.copy, scope.stable_set
+    ready = (
+        copy is not None and copy.release == scope.release.id and copy.ready >= scope.needed(scope.plan.weight_at(0))
+    )
+    if not ready or stable is None or not scope.pinned(stable.pod_template_hash) or scope.observed.canary_endpoints < 1:
+        return scope.state
+    if not scope.plan.steps:
+        return enter(scope, Phase.PROMOTING, stage=Stage.SHIFT, reason="Promoting", message="The Rollout has no steps.")
+    return enter_step(scope, 0)
+
+
+def enter_step(scope: Scope, step: int) -> State:
+    """Return the state in which a step begins."""
+    of = f"step {step + 1} of {len(scope.plan.steps)}"
+    if isinstance(scope.plan.steps[step], ApprovalStep):
+        return enter(
+            scope, Phase.STEP, step=step, reason="AwaitingApproval", message=f"Waits for `canary approve` ({of})."
+        )
+    message = f"{scope.plan.weight_at(step)} % of the traffic goes to the canary ({of})."
+    return enter(scope, Phase.STEP, step=step, reason="Watching", message=message)
+
+
+def stepping(scope: Scope) -> State:
+    """Watch a step: bad news first, then what people asked for, then time and evidence."""
+    if bad := what_is_bad(scope):
+        return roll_back(scope, bad)
+    state = note_capacity(scope, scope.plan.weight_at(scope.release.step))
+    state = note_in_force(replace(scope, state=state), scope.plan.weight_at(scope.release.step))
+    scope = replace(scope, state=state)
+    if scope.observed.commands.promote == scope.release.id:
+        return _promote(scope, "Promoted by `canary promote`.")
+    if scope.observed.commands.paused:
+        return stay(state, "Paused", "Paused by `canary pause`; goes on with `canary resume`.")
+    if state.reason == "Paused":
+        state = stay(state, "Watching", "Resumed.")
+        scope = replace(scope, state=state)
+    step = scope.plan.steps[scope.release.step]
+    if isinstance(step, ApprovalStep):
+        if scope.observed.commands.approved != f"{scope.release.id}/{scope.release.step}":
+            return state
+        return _next_step(scope)
+    match watched(scope, step):
+        case Watched.GO_ON:
+            return _next_step(scope)
+        case Watched.GIVE_UP:
+            return roll_back(
+                scope,
+                Bad("Inconclusive", "The judges could not say within the step's time (onInconclusive: rollBack)."),
+            )
+        case Watched.HOLD:
+            return stay(state, *_whyheld(scope), stalled=True)
+        case Watched.WAIT:
+            return _watching(scope, step)
+
+
+def _watching(scope: Scope, step: WeightStep) -> State:
+    """Say so when the metrics are silent for longer than the Rollout allows; never more than that."""
+    state, analysis = scope.state, scope.observed.analysis
+    silent = analysis.no_data_since if analysis is not None and analysis.release == scope.release.id else None
+    if silent is not None and scope.now - silent >= scope.plan.no_data_after_seconds:
+        return stay(state, "NoData", f"Holds at {step.weight} %: {_verdict_text(scope)}", stalled=True)
+    if state.reason == "NoData":
+        return stay(state, "Watching", f"The metrics answer again; {step.weight} % is watched.")
+    return state
+
+
+def _whyheld(scope: Scope) -> tuple[str, str]:
+    verdict = verdict_of(scope)
+    text = _verdict_text(scope)
+    if verdict is not None and verdict.suspicious:
+        return "Suspicious", f"Holds: evidence against the canary, too weak to fail it: {text}"
+    return "Inconclusive", f"Holds: the judges cannot say: {text}"
+
+
+def _verdict_text(scope: Scope) -> str:
+    verdict = verdict_of(scope)
+    return verdict.message if verdict is not None else "no look has succeeded yet."
+
+
+def _next_step(scope: Scope) -> State:
+    following = scope.release.step + 1
+    return _promote(scope, "All steps passed.") if following >= len(scope.plan.steps) else enter_step(scope, following)
+
+
+def _promote(scope: Scope, why: str) -> State:
+    message = f"{why} The canary grows to full size and takes all traffic."
+    return enter(
+        scope, Phase.PROMOTING, stage=Stage.SHIFT, step=scope.release.step, reason="Promoting", message=message
+    )
+
+
+def note_capacity(scope: Scope, weight: int) -> State:
+    """Remember since when the canary has been too small for its weight."""
+    copy, release = scope.observed.copy, scope.release
+    enough = (
+        copy is not None and copy.ready >= 1 and (copy.ready >= scope.needed(weight) or release.in_force_since is None)
+    )
+    if enough:
+        return scope.state.with_release(unready_since=None) if release.unready_since is not None else scope.state
+    return scope.state if release.unready_since is not None else scope.state.with_release(unready_since=scope.now)
+
+
+def note_in_force(scope: Scope, weight: int) -> State:
+    """Remember when the weight of the present step or stage came into force, and when judging began."""
+    release = scope.release
+    if release.in_force_since is not None or not scope.weight_in_force(weight):
+        return scope.state
+    return scope.state.with_release(
+        in_force_since=scope.now, analysis_since=scope.now if release.analysis_since is None else release.analysis_since
+    )
