@@ -1,0 +1,79 @@
+"""Why a canary pod can never become ready, told from its status: no metrics are needed to roll such a version back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from canary.api.patch import Manifest
+
+PATIENCE_SECONDS = 60.0
+"""How long a reason that may heal by itself is borne: an image that is still being pushed, a ConfigMap applied a moment
+later."""
+RESTARTS = 3
+"""Restarts of one container that are called repeated; kubelet's back-off makes them last about half a minute."""
+RECENT_SECONDS = 600.0
+"""A restart longer ago is not held against the version."""
+
+_AT_ONCE = frozenset({"CrashLoopBackOff", "InvalidImageName", "ErrImageNeverPull"})
+_AFTER_PATIENCE = frozenset(
+    {"ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+)
+
+
+def seconds(timestamp: str | None) -> float | None:
+    """Return an RFC 3339 time of the API as seconds since the epoch; None stays None."""
+    return None if not timestamp else datetime.fromisoformat(timestamp).timestamp()
+
+
+def failure_of_pods(pods: Iterable[Manifest], now: float) -> str:
+    """Return the first failure found, as `reason: pod, container: detail`; empty when no pod shows one.
+
+    Crash loops, OOM kills and repeated restarts count at once, what may heal by itself after `PATIENCE_SECONDS` of the
+    pod's life.
+    """
+    for pod in pods:
+        status = pod.get("status") or {}
+        name = pod["metadata"]["name"]
+        age = now - (seconds(pod["metadata"].get("creationTimestamp")) or now)
+        for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+            found = _failure_of_container(container, age, now)
+            if found:
+                reason, detail = found
+                return f"{reason}: pod {name}, container {container['name']}: {detail}"
+    return ""
+
+
+def failure_of_deployment(deployment: Manifest, now: float) -> str:
+    """Return why the controller cannot make pods (a quota, an admission refusal); empty when it can.
+
+    The reason is `ReplicaFailure`, so that nobody takes it for the version's own fault.
+    """
+    for condition in (deployment.get("status") or {}).get("conditions") or ():
+        if condition.get("type") != "ReplicaFailure" or condition.get("status") != "True":
+            continue
+        since = seconds(condition.get("lastTransitionTime"))
+        if since is not None and now - since >= PATIENCE_SECONDS:
+            return f"ReplicaFailure: {condition.get('message') or condition.get('reason')}"
+    return ""
+
+
+def _failure_of_container(container: Manifest, age_seconds: float, now: float) -> tuple[str, str] | None:
+    state = container.get("state") or {}
+    ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
+    restarts = int(container.get("restartCount") or 0)
+    if ended.get("reason") == "OOMKilled" and _recent(ended, now):
+        return "OOMKilled", f"exit code {ended.get('exitCode')}, restarted {restarts} times"
+    waiting = state.get("waiting") or {}
+    reason = str(waiting.get("reason") or "")
+    if reason in _AT_ONCE or (reason in _AFTER_PATIENCE and age_seconds >= PATIENCE_SECONDS):
+        last = f"exit code {ended['exitCode']}, " if "exitCode" in ended else ""
+        return reason, f"{last}{waiting.get('message') or 'no message'}"
+    if restarts >= RESTARTS and _recent(ended, now):
+        return "RepeatedRestarts", f"restarted {restarts} times, last exit code {ended.get('exitCode')}"
+    return None
+
+
+def _recent(ended: Manifest, now: float) -> bool:
+    at = seconds(ended.get("finishedAt"))
+    return at is None or now - at <= RECENT_SECONDS
