@@ -1,0 +1,174 @@
+"""Prometheus, and what speaks its API (Thanos, Mimir, VictoriaMetrics), by prometheus-api-client.
+
+Four things that the client leaves open are closed here: it has no time limit unless given one, it retries by itself
+while the operator has its own backoff, it sends a POST's query in the address (too long for proxies once a query names
+a thousand Rollouts), and it drops the answer's `warnings`, so that a partial answer looks like missing series.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn
+
+import numpy as np
+import requests
+from prometheus_api_client import PrometheusConnect
+from prometheus_api_client.exceptions import MetricValueConversionError, PrometheusApiClientException
+from typing_extensions import override
+from urllib3.util.retry import Retry
+
+from canary.analysis.samples import Series
+from canary.errors import CanaryError, MetricsUnavailable, SpecInvalid
+from canary.metrics.source import Kind, NoData, Partial, Query, Sample, SourceConfig
+
+REFUSALS: Final = frozenset({400, 422})
+"""Statuses by which Prometheus says that the query itself is wrong: bad data, or it cannot be executed."""
+
+ERRORS: Final[tuple[tuple[type[Exception], type[MetricsUnavailable], str], ...]] = (
+    (requests.exceptions.Timeout, MetricsUnavailable, "did not answer within {timeout:g} s"),
+    (requests.exceptions.SSLError, MetricsUnavailable, "cannot be trusted: {error}"),
+    (requests.exceptions.ConnectionError, MetricsUnavailable, "cannot be reached: {error}"),
+    (requests.exceptions.JSONDecodeError, MetricsUnavailable, "answered with something that is not JSON"),
+    (requests.exceptions.RequestException, MetricsUnavailable, "broke off: {error}"),
+    (PrometheusApiClientException, MetricsUnavailable, "answered with an error: {error}"),
+    (MetricValueConversionError, MetricsUnavailable, "answered with a value that is no number: {error}"),
+)
+"""Every error of the client and of what it is built on, the first that fits; what a caller sees; and what is said."""
+
+MALFORMED: Final = (KeyError, TypeError, ValueError, IndexError)
+"""What reading an answer of another shape raises."""
+
+
+class _PartialAnswer(Exception):
+    """Carries the warnings past the client, which has no place for them."""
+
+    def __init__(self, warnings: tuple[str, ...]) -> None:
+        super().__init__(*warnings)
+        self.warnings = warnings
+
+
+class _FormSession(requests.Session):
+    """Sends a POST's parameters as a form, so that a long query is no long address."""
+
+    @override
+    def request(self, method: str, url: str, *rest: Any, **options: Any) -> requests.Response:  # type: ignore[override]  # the client passes keywords
+        """Send one request."""
+        if method == "POST":
+            options["data"] = options.pop("params", None)
+        return super().request(method, url, *rest, **options)
+
+
+class PrometheusSource:
+    """A `MetricSource` over Prometheus' HTTP API. Safe to share between threads; close it at the end.
+
+    >>> source = PrometheusSource(SourceConfig("main", "http://127.0.0.1:9090"))
+    >>> source.close()
+    """
+
+    def __init__(self, config: SourceConfig) -> None:
+        self.config = config
+        session = _FormSession()
+        session.verify = config.ca_file or True
+        # The configuration names the address: a proxy or a netrc of the environment does not change who is asked.
+        session.trust_env = False
+        session.hooks["response"].append(self._inspect)
+        self._client = PrometheusConnect(
+            url=config.url.rstrip("/"),
+            headers=dict(config.headers),
+            session=session,
+            retry=Retry(total=0),
+            # The client's annotation says int; it hands the number to requests, which takes a float.
+            timeout=config.timeout_seconds,
+            method="POST",
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def ask(self, query: Query) -> Sample | NoData | Partial:
+        """Answer one query; see `MetricSource.ask`."""
+        parameters = {**dict(self.config.parameters), "timeout": f"{self.config.timeout_seconds:g}s"}
+        try:
+            if query.kind is Kind.VALUES:
+                result = self._client.custom_query_range(
+                    query.expression,
+                    datetime.fromtimestamp(query.start, UTC),
+                    datetime.fromtimestamp(query.at, UTC),
+                    f"{query.step_seconds:g}",
+                    # The client rounds both ends to whole seconds; these take their place.
+                    params={**parameters, "start": f"{query.start:.3f}", "end": f"{query.at:.3f}"},
+                )
+            else:
+                result = self._client.custom_query(query.expression, params={**parameters, "time": f"{query.at:.3f}"})
+            return _read(result, query)
+        except CanaryError:
+            raise
+        except _PartialAnswer as partial:
+            return Partial(partial.warnings)
+        except MALFORMED as error:
+            # Before the table, as requests' JSON error is a ValueError too and says so itself.
+            if isinstance(error, requests.exceptions.RequestException):
+                self._fail(error)
+            raise MetricsUnavailable(f"{self._name} answered in a shape that is not Prometheus': {error!r}") from error
+        except Exception as error:  # noqa: BLE001 -- the table names each, and what it does not name is raised again
+            self._fail(error)
+
+    @property
+    def _name(self) -> str:
+        return f"metric source {self.config.name!r}"
+
+    def _fail(self, error: Exception) -> NoReturn:
+        for known, ours, text in ERRORS:
+            if isinstance(error, known):
+                said = text.format(timeout=self.config.timeout_seconds, error=str(error)[:300])
+                raise ours(f"{self._name} {said}") from error
+        raise error
+
+    def _inspect(self, response: requests.Response, *_: object, **__: object) -> None:
+        """Look at each answer before the client throws its warnings and its error's kind away."""
+        if response.status_code == requests.codes.ok:
+            # A look at the bytes first: answers are large and warnings rare.
+            if b'"warnings"' in response.content:
+                body = response.json()
+                warnings = body.get("warnings") if isinstance(body, Mapping) else None
+                if warnings:
+                    raise _PartialAnswer(tuple(str(each)[:300] for each in warnings))
+            return
+        said = _error_text(response)
+        if response.status_code in REFUSALS:
+            raise SpecInvalid(f"{self._name} refuses the query: {said}")
+        wait = response.headers.get("Retry-After", "")
+        raise MetricsUnavailable(
+            f"{self._name} answered {response.status_code}: {said}",
+            retry_after_seconds=float(wait) if wait.isdecimal() else None,
+        )
+
+
+def _error_text(response: requests.Response) -> str:
+    """Prometheus' own words, or the beginning of what a proxy said in its place."""
+    try:
+        body = json.loads(response.content)
+        return f"{body['errorType']}: {body['error']}"[:500]
+    except MALFORMED:
+        return response.text.strip()[:200] or "without a text"
+
+
+def _read(result: Sequence[Mapping[str, Any]] | Sequence[Any], query: Query) -> Sample | NoData:
+    """Vector, matrix or scalar to series."""
+    if len(result) == 2 and not isinstance(result[0], Mapping):
+        return Sample((_series({}, [result]),))  # a scalar: [time, "value"]
+    series = tuple(_series(each["metric"], each["values"] if "values" in each else [each["value"]]) for each in result)
+    if query.kind is Kind.SAMPLES and any("values" not in each for each in result):
+        raise SpecInvalid(f"the query must select a range of samples, as in metric[1m]: {query.expression[:200]}")
+    return Sample(series) if series else NoData()
+
+
+def _series(metric: Mapping[str, str], values: Sequence[Sequence[Any]]) -> Series:
+    return Series(
+        tuple(sorted(metric.items())),
+        np.array([float(pair[0]) for pair in values]),
+        np.array([float(pair[1]) for pair in values]),
+    )
