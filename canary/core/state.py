@@ -73,7 +73,7 @@ class Release:
     return_step: int = 0
     """Index into the plan's weights of the return."""
     blocked: str = ""
-    """Why it does not start by itself: Rejected, PausedByOwner; empty when it may. `canary retry` makes a new attempt."""
+    """Why it does not start by itself: Rejected, PausedByOwner; empty when it may. `canary retry` tries again."""
     verdict_at: float | None = None
     """When the release was judged bad (or aborted): the date of the revert's commit."""
     verdict_reason: str = ""

@@ -14,7 +14,7 @@ from canary.core.state import State
 
 BLOCKED = {
     "Rejected": "This version was rolled back before and is refused: push another, or `canary retry` to try it again.",
-    "PausedByOwner": "The Deployment was paused by its owner before this version came; `canary retry` starts its release.",
+    "PausedByOwner": "The Deployment was paused by its owner before this version came; `canary retry` starts it.",
 }
 """Why a release is held until somebody asks for it, and the sentence that says so."""
 
@@ -76,6 +76,8 @@ def starting(scope: Scope) -> State:
     )
     if not ready or stable is None or not scope.pinned(stable.pod_template_hash) or scope.observed.canary_endpoints < 1:
         return scope.state
+    if not scope.weight_in_force(0):
+        return scope.state  # the gateway has to know the canary's backend before it sends anything there
     if not scope.plan.steps:
         return enter(scope, Phase.PROMOTING, stage=Stage.SHIFT, reason="Promoting", message="The Rollout has no steps.")
     return enter_step(scope, 0)

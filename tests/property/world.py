@@ -1,0 +1,386 @@
+"""A small world for `decide()`: a Deployment controller, admission policies, a gateway, Git and judges, all as plain state.
+
+It keeps what matters of the real ones: a held Deployment starts nothing new, rolls are gradual, the gateway lags, pods start late,
+and Git's versions arrive at any time. `check()` states the invariants; it runs after every single effect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from canary.analysis.verdict import MetricReading, Outcome, Reason, Verdict
+from canary.core import effects as fx
+from canary.core.decide import decide
+from canary.core.observed import (
+    AnalysisView,
+    Commands,
+    CopyView,
+    Observed,
+    ReplicaSetView,
+    ServiceView,
+    TrafficView,
+    WorkloadView,
+)
+from canary.core.phases import POINT_OF_NO_RETURN, Phase, Stage
+from canary.core.plan import ApprovalStep, Plan, WeightStep
+from canary.core.state import Revert, Revision, State
+
+PLAN = Plan(
+    name="checkout",
+    steps=(WeightStep(5, 10, 60), WeightStep(50, 10, 60)),
+    bake_seconds=20,
+)
+APPROVAL_PLAN = replace(PLAN, steps=(WeightStep(5, 10, 60), ApprovalStep()))
+
+
+class Violated(AssertionError):
+    """An invariant does not hold; the message says which and when."""
+
+
+def revision(version: str) -> Revision:
+    return Revision(
+        template_hash=f"t-{version}", version_hash=f"v-{version.rstrip('+')}", images=(f"shop/checkout:{version}",)
+    )
+
+
+@dataclass
+class Pods:
+    replicas: int = 0
+    ready: int = 0
+
+
+@dataclass
+class Copy:
+    release: str
+    version: str
+    pods: Pods
+    deleting: bool = False
+
+
+@dataclass
+class World:
+    plan: Plan = PLAN
+    now: float = 1_000.0
+    state: State = field(default_factory=State)
+    version: str = "good0"
+    rv: int = 1
+    replicas: int = 4
+    held: bool = False
+    labelled: bool = False
+    sets: dict[str, Pods] = field(default_factory=lambda: {"good0": Pods(4, 4)})
+    copy: Copy | None = None
+    canary_service: bool = False
+    service_labelled: bool = False
+    pin: str | None = None
+    route_labelled: bool = False
+    weight: int | None = None
+    gateway_weight: int | None = None
+    """What the gateway serves; `gateway()` makes it the route's."""
+    gateway_up: bool = True
+    crashing: set[str] = field(default_factory=set)
+    metrics_up: bool = True
+    git_up: bool = True
+    reverted: list[str] = field(default_factory=list)
+    git_version: str = "good0"
+    commands: Commands = field(default_factory=Commands)
+    deleting: bool = False
+    finalizer: bool = False
+    policies: bool = True
+    listed: set[str] = field(default_factory=set)
+    sync_asked: str = ""
+    revert_asked: fx.RevertInGit | None = None
+    exposed_since: float | None = None
+    failed: set[str] = field(default_factory=set)
+    """Releases that were judged bad, by id: their weight may never rise again."""
+    writes: int = 0
+    log: list[str] = field(default_factory=list)
+
+    # --- what the others do ------------------------------------------------------------------------------------------
+
+    def push(self, version: str) -> None:
+        """Git says another version, and the engine applies it at once."""
+        self.git_version = version
+        self.sync()
+
+    def sync(self) -> None:
+        if self.git_version != self.version:
+            self.version = self.git_version
+            self.rv += 1
+            if self.labelled and self.policies:
+                self.held = True
+
+    def controller(self) -> None:
+        """One pass of the Deployment controller: gradual, one pod at a time; a paused one starts no new ReplicaSet."""
+        if self.held:
+            active = [p for p in self.sets.values() if p.replicas]
+            if len(active) == 1:
+                active[0].replicas = self.replicas
+            elif not active and self.replicas:
+                newest = list(self.sets.values())[-1]
+                newest.replicas = self.replicas
+        else:
+            own = self.sets.setdefault(self.version, Pods())
+            others = [p for v, p in self.sets.items() if v != self.version and p.replicas]
+            if own.replicas < self.replicas:
+                own.replicas += 1
+            elif others and own.ready >= own.replicas:
+                others[0].replicas -= 1
+            own.replicas = min(own.replicas, self.replicas) if not others else own.replicas
+        for pods in self.sets.values():
+            pods.ready = min(pods.ready, pods.replicas)
+
+    def kubelet(self) -> None:
+        """Pods that may become ready do; those of a crashing version never."""
+        for pods in self.sets.values():
+            pods.ready = pods.replicas
+        if self.copy is not None:
+            if self.copy.deleting:
+                self.copy, self.canary_service = None, False
+            else:
+                self.copy.pods.ready = 0 if self.copy.version in self.crashing else self.copy.pods.replicas
+
+    def gateway(self) -> None:
+        if self.gateway_up:
+            self.gateway_weight = self.weight
+
+    def git(self) -> None:
+        """The Git worker and the engine: the revert is pushed, and what is pushed is applied."""
+        asked = self.revert_asked
+        if asked is not None and self.git_up and asked.candidate.template_hash == f"t-{self.git_version}":
+            self.git_version = asked.stable.template_hash.removeprefix("t-")
+            self.reverted.append(asked.release)
+            self.revert_asked = None
+        if self.sync_asked:
+            self.sync()
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+
+    # --- what is seen ------------------------------------------------------------------------------------------------
+
+    def _verdict(self) -> Verdict | None:
+        release = self.state.release
+        if release is None or release.analysis_since is None:
+            return None
+        watched = self.now - release.analysis_since
+        if not self.metrics_up:
+            outcome, reason, suspicious = Outcome.ERROR, Reason.UNAVAILABLE, False
+        elif release.candidate.images[0].split(":")[1].startswith("bad"):
+            outcome, reason, suspicious = (
+                (Outcome.FAIL, Reason.EVIDENCE_AGAINST, True)
+                if watched >= 5
+                else (Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_EVIDENCE, watched >= 3)
+            )
+        else:
+            outcome, reason, suspicious = (
+                (Outcome.PASS, Reason.EVIDENCE_FOR, False)
+                if watched >= 5
+                else (Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_EVIDENCE, False)
+            )
+        reading = MetricReading("http/errors", outcome, reason, "compare", suspicious=suspicious, message="m")
+        return Verdict(outcome, suspicious, (reading,), reason, "http/errors: m", self.now)
+
+    def observed(self) -> Observed:
+        sets = tuple(
+            ReplicaSetView(f"rs-{v}", f"k-{v}", revision(v), p.replicas, p.ready)
+            for v, p in reversed(self.sets.items())
+        )
+        own = self.sets.get(self.version)
+        others = any(p.replicas for v, p in self.sets.items() if v != self.version)
+        rolled = own is not None and own.ready >= self.replicas and not others
+        copy = self.copy
+        release = self.state.release
+        revert = None
+        if release is not None and release.id in self.reverted:
+            revert = Revert("Reverted", final=True, commit=f"c-{release.id}", message="Reverted.")
+        returning = release is not None and release.stage is Stage.RETURN
+        analysis = None
+        if release is not None and release.analysis_since is not None:
+            analysis = AnalysisView(release.id, returning, self._verdict())
+        return Observed(
+            workload=WorkloadView(
+                resource_version=str(self.rv),
+                revision=revision(self.version),
+                replicas=self.replicas,
+                ready=sum(p.ready for p in self.sets.values()),
+                paused=self.held,
+                held=self.held,
+                labelled=self.labelled,
+                rolled_out=rolled,
+                replica_sets=sets,
+            ),
+            service=ServiceView(
+                labelled=self.service_labelled,
+                pin=self.pin,
+                selector_hash=self.pin,
+                ready_endpoints=self.endpoints(),
+                pinned_endpoints=self.endpoints() if self.pin else 0,
+            ),
+            traffic=TrafficView(
+                labelled=self.route_labelled,
+                weight=self.weight,
+                in_force=self.gateway_weight == self.weight,
+                resource_version="r",
+            ),
+            copy=None
+            if copy is None
+            else CopyView(
+                release=copy.release,
+                replicas=copy.pods.replicas,
+                ready=copy.pods.ready,
+                pods=copy.pods.replicas,
+                pod_template_hash=f"k-copy-{copy.release}",
+                template_hash=f"t-{copy.version}",
+                failure="pod x: CrashLoopBackOff" if copy.version in self.crashing else "",
+                deleting=copy.deleting,
+            ),
+            canary_service=self.canary_service,
+            canary_endpoints=copy.pods.ready if copy is not None and self.canary_service else 0,
+            analysis=analysis,
+            revert=revert,
+            commands=self.commands,
+            commit=f"sha-{self.version}",
+            sync_asked=self.sync_asked,
+            policies=self.policies,
+            deleting=self.deleting,
+            finalizer=self.finalizer,
+            rejected_elsewhere=tuple(self.listed),
+        )
+
+    def endpoints(self) -> int:
+        """Ready pods behind the root Service."""
+        if self.pin is None:
+            return sum(p.ready for p in self.sets.values()) + (self.copy.pods.ready if self.copy else 0)
+        if self.copy is not None and self.pin == f"k-copy-{self.copy.release}":
+            return self.copy.pods.ready
+        return self.sets.get(self.pin.removeprefix("k-"), Pods()).ready
+
+    # --- the operator ------------------------------------------------------------------------------------------------
+
+    def operate(self, *, crash_after: int | None = None) -> int:
+        """One pass; stop after so many effects if told to. Return how many effects there were."""
+        decision = decide(self.plan, self.state, self.observed(), self.now)
+        for n, effect in enumerate(decision.effects):
+            if crash_after is not None and n >= crash_after:
+                break
+            self.apply(effect)
+        return len([e for e in decision.effects if not isinstance(e, (fx.Emit, fx.RevertInGit))])
+
+    def apply(self, effect: fx.Effect) -> None:
+        self.log.append(f"{self.now:.0f} {effect}")
+        self.writes += not isinstance(effect, fx.Emit | fx.RevertInGit)
+        match effect:
+            case fx.WriteStatus(state):
+                self.state = state
+                if state.release is not None and state.phase is Phase.ROLLING_BACK:
+                    self.failed.add(state.release.id)
+            case fx.AddFinalizer():
+                self.finalizer = True
+            case fx.RemoveFinalizer():
+                self.finalizer = False
+            case fx.Label(workload, service, route):
+                self.labelled |= workload
+                self.service_labelled |= service
+                self.route_labelled |= route
+            case fx.Unlabel(workload):
+                self.service_labelled = self.route_labelled = False
+                self.labelled = self.labelled and not workload
+            case fx.Hold(rv):
+                if rv == str(self.rv):
+                    self.held, self.rv = True, self.rv + 1
+            case fx.LetGo(rv):
+                self._let_go(rv)
+            case fx.Pin(pod_template_hash):
+                self.pin = pod_template_hash
+            case fx.EnsureCopy(release, replicas, candidate):
+                self._ensure(release, replicas, candidate)
+            case fx.DeleteCopy():
+                if self.copy is not None:
+                    self.copy.deleting = True
+                    self.copy.pods.ready = 0
+                self.canary_service = False
+            case fx.SetWeight(weight, _):
+                self._set_weight(weight)
+            case fx.RestoreRoute():
+                self.weight = None
+            case fx.ScaleReplicaSet(name, replicas):
+                pods = self.sets[name.removeprefix("rs-")]
+                pods.replicas, pods.ready = replicas, min(pods.ready, replicas)
+            case fx.RememberRejected(template_hash, version_hash):
+                self.listed |= {template_hash, version_hash}
+            case fx.ForgetRejected(version_hash, template_hash):
+                self.listed -= {template_hash, version_hash}
+            case fx.RevertInGit():
+                self.revert_asked = effect
+            case fx.AskSync(commit):
+                self.sync_asked = commit
+            case fx.Emit():
+                pass
+        self.check()
+
+    def _let_go(self, rv: str) -> None:
+        if rv != str(self.rv):
+            return  # the API server's 409
+        release, stable = self.state.release, self.state.stable
+        allowed = {stable.template_hash} if stable else set()
+        if release is not None and release.stage in POINT_OF_NO_RETURN:
+            allowed.add(release.candidate.template_hash)
+        if f"t-{self.version}" not in allowed:
+            raise Violated(f"an unjudged template is let go: {self.version}")
+        self.held, self.rv = False, self.rv + 1
+
+    def _ensure(self, release: str, replicas: int, candidate: Revision) -> None:
+        if self.copy is None:
+            self.copy = Copy(release, candidate.template_hash.removeprefix("t-"), Pods(replicas, 0))
+        elif self.copy.release == release:
+            self.copy.pods.replicas = replicas
+            self.copy.pods.ready = min(self.copy.pods.ready, replicas)
+        self.canary_service = True
+
+    def _set_weight(self, weight: int) -> None:
+        release = self.state.release
+        before = self.weight or 0
+        past = self.state.past_the_point_of_no_return
+        if weight > before and release is not None:
+            if release.id in self.failed:
+                raise Violated(f"the weight of {release.id} rises to {weight} after it was judged bad")
+            if self.copy is None or self.copy.pods.ready < 1 or self.copy.release != release.id:
+                raise Violated(f"weight {weight} goes to a canary without ready pods")
+        if weight < before and past and self.endpoints() < 1:
+            raise Violated("traffic returns to a Service without endpoints")
+        if weight < before and not past and self.copy and self.pin == f"k-copy-{self.copy.release}":
+            raise Violated("weight 0 means the canary, for the Service is pinned to it")
+        self.weight = weight
+
+    # --- what has to be true -----------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        stable, release, copy = self.state.stable, self.state.release, self.copy
+        past = self.state.past_the_point_of_no_return
+        if stable is None:
+            return
+        own = self.sets.get(stable.template_hash.removeprefix("t-"))
+        if release is not None and not past and self.held and (own is None or own.replicas < self.replicas):
+            if self.state.phase not in (Phase.HELD, Phase.STABLE):
+                raise Violated("stable is not at full size before the unpause")
+        if copy is not None and copy.pods.ready and not past:
+            stage = release.stage if release else None
+            if self.pin != f"k-{stable.template_hash.removeprefix('t-')}" and stage is not Stage.PIN:
+                raise Violated(f"clients of the root Service meet a canary: pinned to {self.pin}")
+        if self.replicas and self.pin is not None and self.endpoints() == 0:
+            raise Violated(f"the root Service has no endpoints: pinned to {self.pin}")
+
+    def settle(self, *, rounds: int = 400, seconds: float = 1.0) -> None:
+        """Everything works from here on and nothing new comes: run until nothing is left to do."""
+        quiet = 0
+        for _ in range(rounds):
+            self.kubelet()
+            self.controller()
+            self.kubelet()
+            self.gateway()
+            self.git()
+            done = self.operate()
+            self.pass_time(seconds)
+            quiet = 0 if done else quiet + 1
+            if quiet > 130:
+                return

@@ -1,0 +1,281 @@
+"""The life of a release, told in order, in the small world of tests/property."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from canary.core import effects as fx
+from canary.core.observed import Commands
+from canary.core.phases import Phase, Stage
+from tests.property.world import APPROVAL_PLAN, World
+
+
+def settled(**fields: object) -> World:
+    world = World(**fields)  # type: ignore[arg-type]  # names are the dataclass's
+    world.settle()
+    return world
+
+
+def run(world: World, seconds: int, *, until: Phase | None = None) -> None:
+    for _ in range(seconds):
+        world.kubelet()
+        world.controller()
+        world.kubelet()
+        world.gateway()
+        world.git()
+        world.operate()
+        if until is not None and world.state.phase is until:
+            return
+        world.pass_time(1)
+    assert until is None, world.log[-10:]
+
+
+def phase(world: World) -> Phase:
+    return world.state.phase
+
+
+def weights(world: World) -> list[str]:
+    return [entry.split("weight=")[1].split(",")[0] for entry in world.log if "SetWeight" in entry]
+
+
+def test_a_rollout_for_an_existing_deployment_adopts_what_serves():
+    world = settled()
+    assert world.state.phase is Phase.STABLE
+    assert world.state.stable is not None
+    assert world.state.stable.template_hash == "t-good0"
+    assert world.state.history == ()
+
+
+def test_a_stable_rollout_writes_nothing():
+    world = settled()
+    before = world.writes
+    run(world, 60)
+    assert world.writes == before
+
+
+def test_a_good_version_is_promoted_step_by_step():
+    world = settled()
+    world.push("good1")
+    world.settle()
+    assert world.state.phase is Phase.STABLE
+    assert world.state.stable is not None
+    assert world.state.stable.template_hash == "t-good1"
+    assert weights(world) == ["0", "5", "50", "100", "50", "0"]
+    assert [p.outcome for p in world.state.history] == ["Promoted"]
+
+
+def test_a_bad_version_loses_its_traffic_and_is_reverted_in_git():
+    world = settled()
+    world.push("bad1")
+    world.settle()
+    assert world.reverted == ["t-bad1-1"]
+    assert world.git_version == "good0"
+    assert world.state.phase is Phase.STABLE
+    assert [p.outcome for p in world.state.history] == ["RolledBack"]
+    assert weights(world) == ["0", "5", "0"]
+
+
+def test_traffic_is_taken_away_before_anything_else_is_written_when_the_verdict_is_bad():
+    world = settled()
+    world.push("bad1")
+    run(world, 100, until=Phase.STEP)
+    world.log.clear()
+    run(world, 100, until=Phase.ROLLING_BACK)
+    first = next(entry for entry in world.log if "drained_since" not in entry and "in_force_since" not in entry)
+    decisive = [e for e in world.log if "RollingBack" in e or "SetWeight(weight=0" in e]
+    assert "SetWeight(weight=0" in decisive[0], first
+
+
+def test_a_rejected_version_is_refused_when_it_comes_again():
+    world = settled()
+    world.push("bad1")
+    world.settle()
+    world.push("bad1")
+    world.settle()
+    assert world.state.phase is Phase.HELD
+    assert world.state.reason == "Rejected"
+    assert world.copy is None
+
+
+def test_a_rejected_version_is_refused_when_only_an_annotation_differs():
+    world = settled()
+    world.push("bad1")
+    world.settle()
+    world.push("bad1+")  # another template hash, the same version hash
+    world.settle()
+    assert world.state.reason == "Rejected"
+
+
+def test_a_retry_tries_a_rejected_version_again_once():
+    world = settled()
+    world.push("bad1")
+    world.settle()
+    world.push("bad1")
+    world.settle()
+    assert world.state.release is not None
+    world.commands = Commands(retry=world.state.release.id)
+    run(world, 60, until=Phase.STEP)
+    world.settle()
+    assert world.reverted == ["t-bad1-1", "t-bad1-3"]
+    assert world.state.phase is Phase.STABLE
+
+
+def test_a_crash_looping_canary_rolls_back_without_metrics():
+    world = settled(metrics_up=False)
+    world.crashing.add("good1")
+    world.push("good1")
+    world.settle()
+    assert world.state.history[0].outcome == "RolledBack"
+    assert set(weights(world)) <= {"0"}
+
+
+def test_silent_metrics_hold_a_release_and_never_fail_it():
+    world = settled(metrics_up=False)
+    world.push("good1")
+    run(world, 600)
+    assert world.state.phase is Phase.STEP
+    assert world.weight == 5
+    world.metrics_up = True
+    world.settle()
+    assert world.state.history[0].outcome == "Promoted"
+
+
+def test_a_newer_commit_supersedes_before_the_unpause():
+    world = settled()
+    world.push("good1")
+    run(world, 100, until=Phase.STEP)
+    world.push("good2")
+    world.settle()
+    assert [p.outcome for p in world.state.history] == ["Promoted", "Superseded"]
+    assert world.version == "good2"
+
+
+def test_a_newer_commit_during_the_roll_waits_until_the_roll_is_done():
+    world = settled()
+    world.push("good1")
+    for _ in range(300):
+        run(world, 1)
+        if world.state.release and world.state.release.stage is Stage.REPLACE and not world.held:
+            break
+    world.controller()
+    world.push("good2")
+    world.settle()
+    assert [p.outcome for p in world.state.history] == ["Promoted", "Promoted"]
+
+
+def test_a_person_who_reverts_in_mid_release_cancels_it():
+    world = settled()
+    world.push("good1")
+    run(world, 100, until=Phase.STEP)
+    world.push("good0")
+    world.settle()
+    assert world.state.phase is Phase.STABLE
+    assert not world.held
+    assert world.state.history[0].outcome == "Cancelled"
+    assert world.reverted == []
+
+
+def test_an_approval_step_waits_for_the_command_of_this_release():
+    world = settled(plan=APPROVAL_PLAN)
+    world.push("good1")
+    run(world, 120)
+    release = world.state.release
+    assert release is not None
+    assert (world.state.phase, world.state.reason) == (Phase.STEP, "AwaitingApproval")
+    world.commands = Commands(approved="another/1")
+    run(world, 20)
+    assert world.state.reason == "AwaitingApproval"
+    world.commands = Commands(approved=f"{release.id}/1")
+    world.settle()
+    assert world.state.history[0].outcome == "Promoted"
+
+
+def test_an_abort_rolls_back_and_reverts():
+    world = settled()
+    world.push("good1")
+    run(world, 100, until=Phase.STEP)
+    assert world.state.release is not None
+    world.commands = Commands(abort=world.state.release.id)
+    world.settle()
+    assert world.reverted == ["t-good1-1"]
+    assert world.state.rejected[0].reason == "Aborted"
+
+
+def test_git_that_cannot_be_reached_leaves_traffic_at_zero():
+    world = settled(git_up=False)
+    world.push("bad1")
+    run(world, 300)
+    assert phase(world) is Phase.REVERTING
+    assert world.weight is None
+    assert world.copy is None
+    assert world.held
+    world.git_up = True
+    world.settle()
+    assert world.state.phase is Phase.STABLE
+
+
+def test_rollback_without_git_waits_held():
+    world = settled(plan=replace(World().plan, revert=False))
+    world.push("bad1")
+    world.settle()
+    assert (world.state.phase, world.state.reason) == (Phase.AWAITING_GIT, "RevertOff")
+    assert world.held
+
+
+@pytest.mark.parametrize("moment", ["Held", "Starting", "Step", "RollingBack", "AwaitingGit"])
+def test_deleting_the_rollout_in_mid_release_leaves_the_deployment_held_and_nothing_else(moment):
+    world = settled(git_up=False, plan=replace(World().plan, revert=False))
+    world.push("bad1")
+    run(world, 200, until=Phase(moment))
+    world.deleting = True
+    run(world, 100)
+    assert not world.finalizer
+    assert world.held
+    assert (world.copy, world.weight, world.pin) == (None, None, None)
+
+
+def test_deleting_a_stable_rollout_takes_its_marks_off():
+    world = settled()
+    world.deleting = True
+    run(world, 10)
+    assert not (world.labelled or world.service_labelled or world.route_labelled or world.finalizer)
+
+
+def test_scaled_to_zero_and_back_while_held_stable_comes_back():
+    world = settled(git_up=False, plan=replace(World().plan, revert=False))
+    world.push("bad1")
+    world.settle()
+    world.replicas = 0
+    world.sets["good0"].replicas = world.sets["good0"].ready = 0
+    run(world, 5)
+    world.sets["other"] = type(world.sets["good0"])(0, 0)  # a newer ReplicaSet that the controller would start
+    world.replicas = 4
+    world.operate()
+    world.controller()
+    run(world, 5)
+    assert world.sets["good0"].replicas == 4
+    assert world.sets["other"].replicas == 0
+
+
+def test_without_policies_the_operator_holds_by_itself():
+    world = settled(policies=False)
+    assert world.held
+    world.push("good1")
+    world.settle()
+    assert world.state.history[0].outcome == "Promoted"
+    assert world.held
+
+
+def test_letting_go_carries_the_resource_version_of_what_was_judged():
+    world = settled()
+    world.push("good1")
+    for _ in range(300):
+        run(world, 1)
+        if world.state.release and world.state.release.stage is Stage.PIN:
+            break
+    judged = str(world.rv)
+    world.log.clear()
+    run(world, 20)
+    assert any(entry.endswith(str(fx.LetGo(judged))) for entry in world.log)
