@@ -27,8 +27,8 @@ def roll_back(scope: Scope, bad: Bad) -> State:
     )
     known = without_rejection(scope.state.rejected, release.candidate)
     state = enter(scope, Phase.ROLLING_BACK, step=release.step, reason=bad.reason, message=bad.message)
-    # A verdict's time is whole seconds: it becomes the date of a commit that has to have one SHA.
-    state = state.with_release(verdict_at=float(int(scope.now)), verdict_reason=bad.reason, report=report)
+    # Milliseconds, as status keeps them: the date of a commit that has to have one SHA is derived from it.
+    state = state.with_release(verdict_at=round(scope.now, 3), verdict_reason=bad.reason, report=report)
     return replace(state, rejected=(rejected, *known)[:REJECTED_LENGTH])
 
 

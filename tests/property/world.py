@@ -360,9 +360,9 @@ class World:
         if stable is None:
             return
         own = self.sets.get(stable.template_hash.removeprefix("t-"))
-        if release is not None and not past and self.held and (own is None or own.replicas < self.replicas):
-            if self.state.phase not in (Phase.HELD, Phase.STABLE):
-                raise Violated("stable is not at full size before the unpause")
+        busy = release is not None and not past and self.state.phase not in (Phase.HELD, Phase.STABLE)
+        if busy and self.held and (own is None or own.replicas < self.replicas):
+            raise Violated("stable is not at full size before the unpause")
         if copy is not None and copy.pods.ready and not past:
             stage = release.stage if release else None
             if self.pin != f"k-{stable.template_hash.removeprefix('t-')}" and stage is not Stage.PIN:
