@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from canary.api.labelling import other_owner
 from canary.api.names import (
     ANNOTATION_HELD,
     ANNOTATION_PIN,
@@ -56,7 +57,7 @@ def workload_view(
         ),
         replica_sets=views,
         history_limit=int(spec.get("revisionHistoryLimit", 10)),
-        other_owner=_other_owner(deployment, rollout_name),
+        other_owner=other_owner(deployment, rollout_name),
     )
 
 
@@ -108,7 +109,7 @@ def service_view(
         selector_hash=selector_hash,
         ready_endpoints=len(ready),
         pinned_endpoints=len(pinned),
-        other_owner=_other_owner(service, rollout_name),
+        other_owner=other_owner(service, rollout_name),
     )
 
 
@@ -162,11 +163,6 @@ def _order(rs: Manifest) -> tuple[bool, float, str]:
 
 def _release_of_set(rs: Manifest) -> str:
     return labels_of(rs["spec"]["template"]).get(LABEL_RELEASE, "")
-
-
-def _other_owner(manifest: Manifest, rollout_name: str) -> str:
-    owner = labels_of(manifest).get(LABEL_ROLLOUT, "")
-    return "" if owner == rollout_name else owner
 
 
 def _deleting(manifest: Manifest) -> bool:

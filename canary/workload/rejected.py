@@ -1,0 +1,77 @@
+"""The namespace's list of rejected versions: a ConfigMap that outlives the Rollout, and with it its status.
+
+One key for each Rollout, its value a JSON list, newest last. Each key is applied under a field manager of its own, so
+that writing one Rollout's list neither needs to read nor can lose another's.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from hashlib import sha256
+from typing import Any
+
+from canary.api.names import FIELD_MANAGER, REJECTED_CONFIGMAP
+from canary.api.patch import CONFIG_MAP, ContentType, Manifest, ObjectRef, Patch
+from canary.core.state import REJECTED_LENGTH, Rejected
+
+_REASON_LENGTH = 200
+"""Characters of a reason that are kept, so that a namespace's lists stay far below the 1 MiB of a ConfigMap."""
+
+
+def read(config_map: Manifest | None, rollout_name: str) -> tuple[Rejected, ...]:
+    """Return a Rollout's rejected versions, oldest first; entries that are not ours to read are passed over."""
+    text = ((config_map or {}).get("data") or {}).get(rollout_name, "")
+    try:
+        entries = json.loads(text) if text else []
+    except ValueError:
+        return ()
+    return tuple(r for e in entries if isinstance(e, dict) and (r := _entry(e))) if isinstance(entries, list) else ()
+
+
+def hashes(config_map: Manifest | None, rollout_name: str) -> tuple[str, ...]:
+    """Return the template and version hashes on a Rollout's list."""
+    return tuple(h for r in read(config_map, rollout_name) for h in (r.template_hash, r.version_hash))
+
+
+def add(config_map: Manifest | None, namespace: str, rollout_name: str, rejected: Rejected) -> Patch:
+    """Return the write that puts a version on the list; the oldest go when there are more than fifty."""
+    others = tuple(r for r in read(config_map, rollout_name) if r.template_hash != rejected.template_hash)
+    return _write(namespace, rollout_name, (*others, rejected)[-REJECTED_LENGTH:])
+
+
+def forget(
+    config_map: Manifest | None, namespace: str, rollout_name: str, *, template_hash: str, version_hash: str
+) -> Patch | None:
+    """Return the write that takes a version off the list; None when it is not on it."""
+    present = read(config_map, rollout_name)
+    kept = tuple(r for r in present if r.template_hash != template_hash and r.version_hash != version_hash)
+    return None if kept == present else _write(namespace, rollout_name, kept)
+
+
+def _write(namespace: str, rollout_name: str, entries: tuple[Rejected, ...]) -> Patch:
+    ref = ObjectRef(*CONFIG_MAP, namespace, REJECTED_CONFIGMAP)
+    rows = [{**asdict(r), "reason": r.reason[:_REASON_LENGTH]} for r in entries]
+    body = {
+        "apiVersion": ref.api_version,
+        "kind": ref.kind,
+        "metadata": {"name": ref.name, "namespace": namespace},
+        # An applied empty mapping removes the key again.
+        "data": {rollout_name: json.dumps(rows, sort_keys=True)} if rows else {},
+    }
+    # A manager's name may have 128 characters, a Rollout's 253.
+    manager = f"{FIELD_MANAGER}-rejected-{sha256(rollout_name.encode()).hexdigest()[:12]}"
+    return Patch(ref, body, ContentType.APPLY, manager)
+
+
+def _entry(entry: dict[str, Any]) -> Rejected | None:
+    try:
+        return Rejected(
+            template_hash=str(entry["template_hash"]),
+            version_hash=str(entry["version_hash"]),
+            at=float(entry["at"]),
+            commit=str(entry.get("commit", "")),
+            reason=str(entry.get("reason", "")),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
