@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools names the command that the lab builds from this module.
+package tools
+
+import _ "sigs.k8s.io/kustomize/kustomize/v5"
