@@ -2,14 +2,80 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+LAB    := $(BIN)/python -m lab
+RUN    := $(BIN)/python -m pytest
 .DEFAULT_GOAL := help
+export PYTHONUNBUFFERED = 1
+
+.PHONY: help
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@echo "== Python packages into $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit("Canary needs Python 3.11 or later; this is %s: set PYTHON=..." % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .PHONY: setup
-setup: $(VENV)/.ready
+setup: $(VENV)/.ready ## Python packages into .venv
+
+.PHONY: binaries
+binaries: setup ## the lab's programs: found, or built once (about 9 minutes from nothing)
+	$(LAB) build
+
+.PHONY: demo
+demo: setup ## a good commit is promoted, a bad one is caught, loses its traffic and is reverted in Git (KEEP=1 leaves it running)
+	$(LAB) demo $(if $(KEEP),--keep)
+
+.PHONY: lab
+lab: binaries ## the whole lab, left running, with how to reach it
+	$(LAB) up
+
+.PHONY: lint
+lint: setup ## ruff, strict types, import contracts, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m canary.api.crd --check crds
+	$(BIN)/python -m canary.cli.reference --check
+
+.PHONY: unit
+unit: setup ## tests that need no lab
+	$(RUN) tests --ignore=tests/e2e
+
+.PHONY: e2e
+e2e: binaries ## tests on the lab
+	$(LAB) exec -- $(RUN) tests/e2e
+
+# The lab's programs are built while the tests that need none run.
+.PHONY: test
+test: setup ## all set-up and all tests, the lab's included
+	@mkdir -p build
+	@echo "== building the lab's programs in the background: build/lab-build.log"
+	@$(LAB) build > build/lab-build.log 2>&1 & build=$$!; \
+	$(RUN) tests --ignore=tests/e2e; unit=$$?; \
+	echo "== waiting for the lab's programs"; wait $$build || { tail -n 40 build/lab-build.log; exit 1; }; \
+	tail -n 3 build/lab-build.log; \
+	test $$unit -eq 0 && CANARY_LAB=1 $(LAB) exec -- $(RUN) tests/e2e
+
+.PHONY: bench
+bench: binaries ## benchmarks, each a table and build/bench/NAME.json (NAME=x for one)
+	$(BIN)/python -m benchmarks $(NAME)
+
+.PHONY: generate
+generate: setup ## CRDs and the command line's reference from the code
+	$(BIN)/python -m canary.api.crd crds
+	$(BIN)/python -m canary.cli.reference
+
+.PHONY: format
+format: setup ## ruff's formatter and safe mends
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: clean
+clean: ## everything that these targets made in this folder
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
