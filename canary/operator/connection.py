@@ -1,0 +1,60 @@
+"""How the API server is reached, from a pod or by a kubeconfig: one configuration for our client and for kopf."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import kopf
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+from canary.errors import SpecInvalid
+
+
+async def load_configuration(kubeconfig: Path | None, context: str | None = None) -> Configuration:
+    """Read where the API server is and who we are.
+
+    A file that is named is used; otherwise the pod's ServiceAccount; otherwise `$KUBECONFIG` or `~/.kube/config`.
+
+    Raises
+    ------
+    SpecInvalid
+        None of them can be used.
+    """
+    configuration = Configuration()
+    configuration.retries = None  # whether and when to try again is the queue's decision
+    configuration.client_go_retries = False
+    try:
+        if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+            load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # theirs
+        else:
+            named = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or None
+            await load_kube_config(  # type: ignore[no-untyped-call]  # theirs
+                config_file=named, context=context, client_configuration=configuration, persist_config=False
+            )
+    except (ConfigException, OSError) as error:
+        raise SpecInvalid(
+            f"No connection to a cluster is configured ({error}). "
+            "Give --kubeconfig, or run in a pod with a ServiceAccount."
+        ) from error
+    return configuration
+
+
+async def for_kopf(configuration: Configuration) -> kopf.ConnectionInfo:
+    """Return the same connection as kopf wants it; called again when kopf's token was refused or has expired."""
+    prefixed = configuration.get_api_key_with_prefix("BearerToken")
+    header = (prefixed if isinstance(prefixed, str) else await prefixed) or ""
+    scheme, _, token = header.rpartition(" ")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        username=configuration.username or None,
+        password=configuration.password or None,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        proxy_url=configuration.proxy,
+    )

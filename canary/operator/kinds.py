@@ -1,0 +1,84 @@
+"""The kinds of objects that the operator reads or writes, and where the API server has them.
+
+Written down instead of discovered: a restart then needs no discovery requests, and what is touched can be read in one
+place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from canary.api.names import GROUP, VERSION
+
+Obj: TypeAlias = dict[str, Any]
+"""A Kubernetes object as JSON; does not go further in than this package's border functions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of object."""
+
+    group: str
+    """Empty for the core group."""
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+    optional: bool = False
+    """Whether the cluster may lack it: its CRDs belong to somebody else."""
+
+    @property
+    def api_version(self) -> str:
+        """As in an object's `apiVersion`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
+        """Return the URL's path; without a namespace, of all namespaces."""
+        parts = ["/apis", self.group, self.version] if self.group else ["/api", self.version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", namespace]
+        parts += [self.plural, *(p for p in (name, subresource) if p)]
+        return "/".join(parts)
+
+
+ROLLOUT: Final = Kind(GROUP, VERSION, "Rollout", "rollouts")
+ANALYSIS_TEMPLATE: Final = Kind(GROUP, VERSION, "AnalysisTemplate", "analysistemplates")
+CLUSTER_ANALYSIS_TEMPLATE: Final = Kind(
+    GROUP, VERSION, "ClusterAnalysisTemplate", "clusteranalysistemplates", namespaced=False
+)
+DEPLOYMENT: Final = Kind("apps", "v1", "Deployment", "deployments")
+REPLICA_SET: Final = Kind("apps", "v1", "ReplicaSet", "replicasets")
+SERVICE: Final = Kind("", "v1", "Service", "services")
+HTTP_ROUTE: Final = Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes", optional=True)
+AUTOSCALER: Final = Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+KUSTOMIZATION: Final = Kind("kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations", optional=True)
+GIT_REPOSITORY: Final = Kind("source.toolkit.fluxcd.io", "v1", "GitRepository", "gitrepositories", optional=True)
+
+POD: Final = Kind("", "v1", "Pod", "pods")
+ENDPOINT_SLICE: Final = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
+CONFIG_MAP: Final = Kind("", "v1", "ConfigMap", "configmaps")
+EVENT: Final = Kind("", "v1", "Event", "events")
+LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
+MUTATING_POLICY_BINDING: Final = Kind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "MutatingAdmissionPolicyBinding",
+    "mutatingadmissionpolicybindings",
+    namespaced=False,
+    optional=True,
+)
+
+WATCHED: Final = (
+    ROLLOUT,
+    ANALYSIS_TEMPLATE,
+    CLUSTER_ANALYSIS_TEMPLATE,
+    DEPLOYMENT,
+    REPLICA_SET,
+    SERVICE,
+    HTTP_ROUTE,
+    AUTOSCALER,
+    KUSTOMIZATION,
+    GIT_REPOSITORY,
+)
+"""Kept in the caches. Everything else is read when it is needed, which is only while a release is under way."""
