@@ -118,8 +118,8 @@ def cache() -> Path:
     return folder
 
 
-def build_all(only: list[str]) -> None:
-    """Make everything, or the recipes and programs named, saying how long each took."""
+def build_all(only: list[str], *, quiet: bool = False) -> None:
+    """Make everything, or the recipes and programs named, saying how long each took; quiet about what is there already."""
     known = {recipe.name for recipe in RECIPES} | set(NAMES)
     unknown = sorted(set(only) - known)
     if unknown:
@@ -128,12 +128,15 @@ def build_all(only: list[str]) -> None:
         if only and not {recipe.name, *recipe.commands} & set(only):
             continue
         if recipe.commands and not recipe.assets and all(_given(name) for name in recipe.commands):
-            _say(f"{recipe.name}: given by the user")
             continue
-        _say(f"{recipe.name} {recipe.version}: {made(recipe)}")
+        folder = made(recipe)
+        if not quiet:
+            _say(f"{recipe.name} {recipe.version}: {folder}")
     for name in _FROM_PACKAGES:
         if not only or name in only:
-            _say(f"{name}: {find(name)}")
+            path = find(name)
+            if not quiet:
+                _say(f"{name}: {path}")
 
 
 @functools.cache

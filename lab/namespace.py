@@ -21,21 +21,20 @@ import socket
 import struct
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
-SYSTEM_ADDRESS: Final = "10.244.0.1"
+from lab import relay
+
+SYSTEM_ADDRESS: Final = relay.SYSTEM
 """Where the lab's own parts listen."""
 POD_NETWORK: Final = "10.244.0.0/16"
 """Every address of it is local inside: a pod binds its own, no device is needed."""
 STATE_VARIABLE: Final = "CANARY_LAB_STATE"
 """Set inside only: the folder of this lab."""
-LISTENERS_VARIABLE: Final = "CANARY_LAB_LISTENERS"
-"""Set inside only: `name=descriptor:port` of each listener of the outside, separated by commas."""
-OUTSIDE: Final = ("api", "gateway", "prometheus", "git", "envoy", "operator")
-"""What can be reached from outside, each by a port of the loopback that the kernel chooses."""
+OUTSIDE_VARIABLE: Final = "CANARY_LAB_OUTSIDE"
+"""Set inside only: `name=port` of each listener on the loopback of the outside, separated by commas."""
 
 _PREFIX: Final = "canary-lab-"
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
@@ -60,12 +59,18 @@ def state_folder() -> Path:
     return Path(os.environ[STATE_VARIABLE])
 
 
+def outside_ports() -> dict[str, int]:
+    """Ports of the outside's loopback by what they lead to. Raises NamespaceRefused outside of a lab."""
+    state_folder()
+    return {name: int(port) for name, _, port in (item.partition("=") for item in os.environ[OUTSIDE_VARIABLE].split(","))}
+
+
 def run(command: list[str], *, state: Path | None = None) -> int:
     """Run the command in a new namespace and give its exit code; its folder goes when it ends, unless it was named."""
     sweep()
     folder = state or Path(tempfile.mkdtemp(prefix=_PREFIX))
     folder.mkdir(parents=True, exist_ok=True)
-    listeners = {name: _listener() for name in OUTSIDE}
+    listeners = {name: _listener() for name in relay.TARGETS}
     try:
         with (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # says to sweep() that this lab lives
@@ -154,16 +159,19 @@ def _first_process(
             os._exit(code)
         _mount_proc()
         _set_up_loopback()
-        code = _run_and_reap(command, _environment(folder, listeners), [item.fileno() for item in listeners.values()])
+        if os.fork() == 0:
+            relay.serve(listeners)
+        environment = _environment(folder, listeners)
+        for listener in listeners.values():
+            listener.close()
+        code = _run_and_reap(command, environment)
     except BaseException as error:
         print(f"[lab] {error!r}", file=sys.stderr, flush=True)
     finally:
         os._exit(code)
 
 
-def _run_and_reap(command: list[str], environment: dict[str, str], descriptors: Iterable[int]) -> int:
-    for descriptor in descriptors:
-        os.set_inheritable(descriptor, True)
+def _run_and_reap(command: list[str], environment: dict[str, str]) -> int:
     child = os.fork()
     if child == 0:
         try:
@@ -171,8 +179,6 @@ def _run_and_reap(command: list[str], environment: dict[str, str], descriptors: 
         except OSError as error:
             print(f"[lab] {command[0]}: {error.strerror}", file=sys.stderr, flush=True)
         os._exit(127)
-    for descriptor in descriptors:
-        os.close(descriptor)
 
     def forward(number: int, _: FrameType | None) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -189,10 +195,10 @@ def _run_and_reap(command: list[str], environment: dict[str, str], descriptors: 
 
 
 def _environment(folder: Path, listeners: dict[str, socket.socket]) -> dict[str, str]:
-    said = ",".join(f"{name}={item.fileno()}:{item.getsockname()[1]}" for name, item in listeners.items())
+    said = ",".join(f"{name}={item.getsockname()[1]}" for name, item in listeners.items())
     # A proxy of the outside cannot be reached from here, and pods' addresses must never be sent to one.
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    return {**kept, STATE_VARIABLE: str(folder), LISTENERS_VARIABLE: said}
+    return {**kept, STATE_VARIABLE: str(folder), OUTSIDE_VARIABLE: said}
 
 
 def _mount_proc() -> None:

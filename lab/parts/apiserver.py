@@ -1,0 +1,64 @@
+"""The Kubernetes API server, with RBAC, and the identities that the lab's parts use."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from lab import binaries
+from lab.namespace import SYSTEM_ADDRESS
+from lab.parts import etcd
+from lab.parts.part import Part
+from lab.process import PartDied
+
+PORT: Final = 6443
+URL: Final = f"https://{SYSTEM_ADDRESS}:{PORT}"
+SERVICE_NETWORK: Final = "10.96.0.0/16"
+
+
+class ApiServer(Part):
+    """kube-apiserver. It makes its own certificate; clients trust exactly that file."""
+
+    name = "apiserver"
+
+    def prepare(self) -> None:
+        self.admin_token = secrets.token_hex(16)
+        # group system:masters: bypasses RBAC, as a cluster's creator does
+        (self.folder / "tokens.csv").write_text(f'{self.admin_token},admin,admin,"system:masters"\n')
+        key = self.folder / "service-account.key"
+        made = subprocess.run(["openssl", "genrsa", "-out", key, "2048"], capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise PartDied(f"the key of the service accounts could not be made by openssl: {made.stderr}")
+
+    @property
+    def certificate(self) -> Path:
+        """What a client must trust; there once the server has started."""
+        return self.folder / "certificates" / "apiserver.crt"
+
+    @property
+    def service_account_key(self) -> Path:
+        return self.folder / "service-account.key"
+
+    def command(self) -> Sequence[str | Path]:
+        return [
+            binaries.find("kube-apiserver"),
+            f"--etcd-servers={etcd.CLIENT_URL}",
+            "--bind-address=0.0.0.0",
+            f"--advertise-address={SYSTEM_ADDRESS}",
+            f"--secure-port={PORT}",
+            f"--cert-dir={self.certificate.parent}",
+            f"--service-cluster-ip-range={SERVICE_NETWORK}",
+            "--authorization-mode=RBAC",
+            f"--token-auth-file={self.folder}/tokens.csv",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={self.service_account_key}",
+            f"--service-account-signing-key-file={self.service_account_key}",
+            "--endpoint-reconciler-type=none",  # no Service leads to the API: no pod looks for it
+            "--profiling=false",
+        ]
+
+    def ready(self) -> object:
+        return self.lab.api("GET", "/readyz") == "ok"

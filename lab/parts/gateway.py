@@ -1,0 +1,124 @@
+"""The gateway: Contour programs Envoy from Gateway API objects (and HTTPProxy)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from lab import binaries
+from lab.namespace import SYSTEM_ADDRESS
+from lab.parts.part import Part, answers, listens
+
+NAMESPACE: Final = "gateway-system"
+GATEWAY: Final = "gw"
+LISTENER: Final = "http"
+GATEWAY_PORT: Final = 80
+ENVOY_PORT: Final = GATEWAY_PORT + 8000  # Contour's rule for ports below 1024
+ADMIN_PORT: Final = 9901
+STATS_PORT: Final = 8002
+_XDS_PORT: Final = 8001
+
+_GATEWAY: Final = f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {{name: lab}}
+spec: {{controllerName: projectcontour.io/gateway-controller}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {{name: {NAMESPACE}}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: {GATEWAY}, namespace: {NAMESPACE}}}
+spec:
+  gatewayClassName: lab
+  listeners:
+  - {{name: {LISTENER}, protocol: HTTP, port: {GATEWAY_PORT}, allowedRoutes: {{namespaces: {{from: All}}}}}}
+"""
+
+
+class Contour(Part):
+    """The control plane. It watches the API and serves Envoy its configuration."""
+
+    name = "contour"
+
+    def prepare(self) -> None:
+        self.lab.apply(_GATEWAY)
+        text = f"gateway: {{gatewayRef: {{name: {GATEWAY}, namespace: {NAMESPACE}}}}}\n"
+        (self.folder / "contour.yaml").write_text(text)
+
+    def command(self) -> Sequence[str | Path]:
+        return [
+            binaries.find("contour"),
+            "serve",
+            f"--kubeconfig={self.lab.kubeconfig}",
+            "--no-incluster",
+            "--insecure",
+            "--xds-address=127.0.0.1",
+            f"--xds-port={_XDS_PORT}",
+            "--http-address=127.0.0.1",
+            "--http-port=8010",
+            "--health-address=127.0.0.1",
+            "--health-port=8011",
+            "--debug-http-address=127.0.0.1",
+            "--debug-http-port=6060",
+            "--stats-address=127.0.0.1",
+            f"--stats-port={STATS_PORT}",
+            f"--envoy-service-http-address={SYSTEM_ADDRESS}",
+            "--disable-leader-election",
+            # Gateway API 1.6 no longer serves the versions of these kinds that Contour 1.33 asks for; it would exit.
+            "--disable-feature=tlsroutes",
+            "--disable-feature=tcproutes",
+            "--disable-feature=backendtlspolicies",
+            "-c",
+            self.folder / "contour.yaml",
+        ]
+
+    def ready(self) -> object:
+        gateway = self.lab.get("gateway.networking.k8s.io/v1", "gateways", GATEWAY, NAMESPACE)
+        conditions = gateway.get("status", {}).get("conditions", [])
+        return any(item["type"] == "Accepted" and item["status"] == "True" for item in conditions) and listens(
+            "127.0.0.1", _XDS_PORT
+        )
+
+
+class Envoy(Part):
+    """The data plane. It is to start after Contour: it tries again only after up to 30 s."""
+
+    name = "envoy"
+
+    def prepare(self) -> None:
+        file = self.folder / "envoy.json"
+        bootstrap: list[str | Path] = [binaries.find("contour"), "bootstrap", file, "--xds-address=127.0.0.1"]
+        bootstrap += [f"--xds-port={_XDS_PORT}", f"--admin-address={self.folder}/admin.sock"]
+        bootstrap += [f"--namespace={NAMESPACE}", "--dns-lookup-family=v4"]
+        subprocess.run(bootstrap, check=True, capture_output=True)
+        configuration = json.loads(file.read_text())
+        # Histograms are merged at each flush; the default of 5 s would blur a scrape of 1 s.
+        configuration["stats_flush_interval"] = "1s"
+        configuration["admin"]["address"] = {"socket_address": {"address": "127.0.0.1", "port_value": ADMIN_PORT}}
+        file.write_text(json.dumps(configuration))
+
+    def command(self) -> Sequence[str | Path]:
+        return [
+            binaries.find("envoy"),
+            "-c",
+            self.folder / "envoy.json",
+            "--service-cluster",
+            NAMESPACE,
+            "--service-node",
+            "lab",
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",  # no shared memory, so that two labs do not meet
+            "--log-level",
+            "warning",
+        ]
+
+    def ready(self) -> object:
+        """Its admin page answers; the listener comes with the first route."""
+        return answers(f"http://127.0.0.1:{ADMIN_PORT}/ready")

@@ -1,0 +1,40 @@
+"""The node: runs pods as processes of this machine, each bound to its pod's address."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab import binaries
+from lab.namespace import POD_NETWORK
+from lab.parts.part import Part
+
+
+class Node(Part):
+    """The agent that stands in for a kubelet."""
+
+    name = "node"
+
+    def environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def command(self) -> Sequence[str | Path]:
+        return [
+            sys.executable,
+            "-m",
+            "lab.node",
+            f"--kubeconfig={self.lab.kubeconfig}",
+            f"--state-dir={self.folder}",
+            f"--pod-cidr={POD_NETWORK}",
+            f"--bin-dir={binaries.find('app').parent}",
+        ]
+
+    def ready(self) -> object:
+        """A node that says Ready. It must exist before the pods: the endpoints of earlier ones are never filled."""
+        conditions = [
+            condition
+            for node in self.lab.api("GET", "/api/v1/nodes")["items"]
+            for condition in node.get("status", {}).get("conditions", [])
+        ]
+        return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
