@@ -23,6 +23,7 @@ from lab.faults import Faults
 from lab.parts import apiserver, gateway, prometheus
 from lab.parts.apiserver import ApiServer
 from lab.parts.controllers import ControllerManager
+from lab.parts.discovery import Discovery
 from lab.parts.etcd import Etcd
 from lab.parts.flux import NAMESPACE as FLUX_NAMESPACE
 from lab.parts.flux import KustomizeController, SourceController
@@ -36,7 +37,7 @@ GROUPS: Final[dict[str, tuple[type[Part], ...]]] = {
     "git": (GitServer,),
     "node": (Node,),
     "gateway": (Contour, Envoy),
-    "prometheus": (Prometheus,),
+    "prometheus": (Discovery, Prometheus),
     "flux": (SourceController, KustomizeController),
 }
 """What can be asked for beside the control plane, in the order of the start."""
@@ -151,14 +152,13 @@ class Lab:
     def kubeconfig_outside(self) -> Path:
         """Give the admin's kubeconfig for use outside the namespace, through the relay."""
         file = self.folder / "kubeconfig-outside"
-        url = f"https://127.0.0.1:{namespace.outside_ports()['api']}"
+        url = f"https://localhost:{namespace.outside_ports()['api']}"
         self._write_kubeconfig(file, self.apiserver.admin_token, url=url)
         return file
 
     def _write_kubeconfig(self, file: Path, token: str, *, url: str = apiserver.URL) -> None:
         certificate = base64.b64encode(self.apiserver.certificate.read_bytes()).decode()
-        # The certificate names the address inside; from outside the relay has another.
-        cluster = {"server": url, "certificate-authority-data": certificate, "tls-server-name": namespace.SYSTEM_ADDRESS}
+        cluster = {"server": url, "certificate-authority-data": certificate}
         content = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -181,8 +181,9 @@ class Lab:
 
     def install_project(self) -> None:
         """Apply Canary's CRDs and, but for the operator's Deployment, what `deploy/` has: the lab runs it as a process."""
-        if any((_PROJECT / "crds").glob("*.yaml")):
-            self.kubectl("apply", "--server-side", f"--filename={_PROJECT / 'crds'}")
+        definitions = [file for file in (_PROJECT / "crds").glob("*.yaml") if file.name != "kustomization.yaml"]
+        if definitions:
+            self.kubectl("apply", "--server-side", *(f"--filename={file}" for file in definitions))
             self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
         for folder in (_PROJECT / "deploy", _PROJECT / "deploy" / "base"):
             if (folder / "kustomization.yaml").is_file():

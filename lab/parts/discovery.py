@@ -1,0 +1,28 @@
+"""The pods as targets for Prometheus."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.parts.part import Part
+
+
+class Discovery(Part):
+    """Writes the file that Prometheus reads."""
+
+    name = "discovery"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "pods.json"
+
+    def environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def command(self) -> Sequence[str | Path]:
+        return [sys.executable, "-m", "lab.discovery", f"--kubeconfig={self.lab.kubeconfig}", f"--output={self.output}"]
+
+    def ready(self) -> object:
+        return self.output.exists()
