@@ -40,12 +40,15 @@ class Addresses:
                 return str(IPv4Address(candidate))
         raise AddressesExhausted(f"all addresses of {self._network} are in use")
 
-    def claim(self, address: str) -> None:
-        """Mark one as used that a pod already has; later ones are taken after it."""
+    def claim(self, address: str) -> bool:
+        """Mark one as used that a pod already has, and take later ones after it; False when another pod has it."""
         number = int(IPv4Address(address))
+        if number in self._used or IPv4Address(address) not in self._network:
+            return False
         self._used.add(number)
         if self._next <= number < self._high:
             self._next = number + 1
+        return True
 
     def release(self, address: str) -> None:
         """Give one back; one that is not in use changes nothing."""

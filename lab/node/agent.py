@@ -48,6 +48,7 @@ class Agent:
         self._records: dict[str, PodRecord] = machine.records.read_all()
         for record in self._records.values():
             addresses.claim(record.address)
+        self._claimed: dict[str, str] = {}
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._taken: dict[str, Room] = {}
@@ -124,13 +125,19 @@ class Agent:
     def _listed(self, items: list[Object]) -> None:
         """Everything there is: what is not in it has gone while nobody watched."""
         there = {item["metadata"]["uid"] for item in items}
-        for uid in (set(self._workers) | set(self._waiting) | set(self._taken)) - there:
+        for uid in (set(self._workers) | set(self._waiting) | set(self._taken) | set(self._claimed)) - there:
             self._gone(uid)
         for uid in self._machine.records.uids() - there - set(self._workers):
             log.info("pod %s is gone: what was left of it is ended", uid)
             self._machine.records.forget(uid)
             if record := self._records.pop(uid, None):
                 self._addresses.release(record.address)
+        for item in items:  # before any address is taken: pods without a record keep the address that the API knows
+            uid, address = item["metadata"]["uid"], (item.get("status") or {}).get("podIP")
+            mine = item["spec"].get("nodeName") == self._machine.node_name
+            known = uid in self._workers or uid in self._records or uid in self._claimed
+            if mine and address and not known and self._addresses.claim(address):
+                self._claimed[uid] = address
         for item in sorted(items, key=lambda item: str(item["metadata"]["creationTimestamp"])):
             self._seen(item)
 
@@ -160,6 +167,8 @@ class Agent:
 
     def _gone(self, uid: str) -> None:
         self._waiting.pop(uid, None)
+        if address := self._claimed.pop(uid, None):
+            self._addresses.release(address)
         if self._taken.pop(uid, None):
             self._schedule.set()
         if worker := self._workers.get(uid):
@@ -170,7 +179,8 @@ class Agent:
         uid = metadata["uid"]
         record = self._records.pop(uid, None)
         if record is None:
-            record = PodRecord(uid, metadata["namespace"], metadata["name"], self._addresses.take(), time.time())
+            address = self._claimed.pop(uid, None) or self._addresses.take()
+            record = PodRecord(uid, metadata["namespace"], metadata["name"], address, time.time())
         worker = PodWorker(self._machine, pod, record)
         self._workers[uid] = worker
         self._tasks[uid] = asyncio.create_task(self._run(uid, worker), name=f"pod {metadata['name']}")

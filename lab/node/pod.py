@@ -11,16 +11,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lab.node.containers import ContainerState
+from lab.node.containers import ContainerState, Terminated
 from lab.node.kubeapi import STRATEGIC_MERGE, ApiError, Backoff, Object
+from lab.node.processes import UNKNOWN_EXIT_CODE
 from lab.node.records import ContainerRecord, PodRecord
 from lab.node.runner import Machine, Runner
 from lab.node.status import Condition, conditions_of, phase_of, pod_status
 
 log = logging.getLogger("lab.node.pod")
 
-FORCED_GRACE_SECONDS = 2.0
-"""For a pod whose object has vanished: the kubelet's least grace."""
+LEAST_GRACE_SECONDS = 2.0
+"""Of the kubelet: also for a pod that was deleted by force, or whose grace ended while no agent was there."""
 
 GATHER_SECONDS = 0.01
 """Changes that come together (started, no probe, ready) are written together."""
@@ -55,15 +56,13 @@ class PodWorker:
         """Take in the newest object; a deletion starts the containers' grace."""
         self._pod = pod
         self._dirty.set()
-        deletion = pod["metadata"].get("deletionTimestamp")
-        if deletion:
-            # The timestamp is the moment at which the grace ends; an agent that was away does not start it anew.
-            self._end(dt.datetime.fromisoformat(deletion).timestamp() - time.time())
+        if pod["metadata"].get("deletionTimestamp"):
+            self._end(grace_left(pod["metadata"], time.time()))
 
     def vanish(self) -> None:
         """Its object is gone from the API: nothing is left to report to."""
         self._vanished.set()
-        self._end(FORCED_GRACE_SECONDS)
+        self._end(LEAST_GRACE_SECONDS)
 
     def _end(self, grace_seconds: float) -> None:
         self._deleted = True
@@ -122,7 +121,9 @@ class PodWorker:
             except ApiError as error:
                 if error.status in (404, 409):
                     return
-                log.warning("%s/%s: %s; trying again", self._record.namespace, self._record.name, error)
+                log.warning("%s/%s: %s", self._record.namespace, self._record.name, error)
+                if not error.retryable and error.status not in (401, 403):
+                    return  # refused: the same again would be, too; the next change may not
                 await backoff.wait()
             else:
                 self._written = status
@@ -142,8 +143,7 @@ class PodWorker:
 
     def _known(self, container: Mapping[str, Any]) -> ContainerRecord:
         name = container["name"]
-        fresh = ContainerRecord(ContainerState(name, container["image"]))
-        return self._record.containers.get(name, fresh)
+        return self._record.containers.get(name) or ContainerRecord(state_in(self._pod, container, time.time()))
 
     def _changed(self) -> None:
         containers = {runner.record.state.name: runner.record for runner in self._runners}
@@ -153,6 +153,32 @@ class PodWorker:
 
     def _path(self) -> str:
         return f"/api/v1/namespaces/{self._record.namespace}/pods/{self._record.name}"
+
+
+def state_in(pod: Object, container: Mapping[str, Any], now: float) -> ContainerState:
+    """A container's state when the agent has no record of it.
+
+    If the API says that it has run before, its process is lost with the record: that is one more end, which nobody saw.
+    """
+    fresh = ContainerState(container["name"], container["image"])
+    for status in (pod.get("status") or {}).get("containerStatuses") or []:
+        if status["name"] == fresh.name and status.get("containerID"):
+            lost = Terminated(
+                UNKNOWN_EXIT_CODE, "ContainerStatusUnknown", now, now, "its process was lost", status["containerID"]
+            )
+            return replace(fresh, current=lost, restarts=status["restartCount"])
+    return fresh
+
+
+def grace_left(metadata: Mapping[str, Any], now: float) -> float:
+    """Seconds until a deleted pod's containers are killed.
+
+    The timestamp is the moment at which the grace ends, so an agent that was away does not start it anew. The API cuts
+    the timestamp to whole seconds; the second that it may lack is added, and the grace that was asked for bounds it.
+    """
+    ends = dt.datetime.fromisoformat(metadata["deletionTimestamp"]).timestamp() + 1.0
+    asked = float(metadata.get("deletionGracePeriodSeconds") or 0)
+    return max(LEAST_GRACE_SECONDS, min(asked, ends - now))
 
 
 def conditions_in(pod: Object) -> dict[str, Condition]:
