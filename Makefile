@@ -27,8 +27,8 @@ binaries: setup ## the lab's programs: found, or built once (about 9 minutes fro
 	$(LAB) build
 
 .PHONY: demo
-demo: setup ## a good commit is promoted, a bad one is caught, loses its traffic and is reverted in Git (KEEP=1 leaves it running)
-	$(LAB) demo $(if $(KEEP),--keep)
+demo: ## a good commit is promoted, a bad one is caught, loses its traffic and is reverted in Git (KEEP=1 leaves it running)
+	@export CANARY_DEMO_STARTED=$$(date +%s.%N); $(MAKE) --no-print-directory setup && $(LAB) demo $(if $(KEEP),--keep)
 
 .PHONY: lab
 lab: binaries ## the whole lab, left running, with how to reach it
