@@ -13,7 +13,8 @@ Rules, each for a case that was met:
 - a series that appears in a target that was scraped before counts from 0: counters with labels are born at their first
   event, and the first error is one.
 - a target that appears: the candidate's counts from 0, as its whole life belongs to this release; stable's counts from
-  its first sample on, as it may be old and only have been away.
+  its first sample on, as it may be old and only have been away. So do the candidate's that were met before: when
+  Prometheus itself was away, every target appears at once.
 - samples further apart than `max_gap` say nothing about the time between them: nobody knows the weights in there.
 """
 
@@ -109,6 +110,8 @@ class Reading:
     """The scrape interval in seconds."""
     window_start: float
     """Unix seconds from which on the answer has samples: what is older is not known to be new."""
+    known: frozenset[Labels] = frozenset()
+    """The candidate's targets that were met before: after a gap they come back, they are not born."""
 
 
 def increments(series: Series, edges: FloatArray, scraped: Scraped, how: Reading, *, newborn: bool) -> FloatArray:
@@ -147,7 +150,7 @@ def _born(series: Series, scraped: Scraped, how: Reading, *, newborn: bool) -> f
     if before is not None:
         return before if first - before <= how.max_gap else None
     # The first scrape of this target in the answer. One interval after the answer's start it would have been seen.
-    if newborn and first - how.window_start > how.max_gap:
+    if newborn and series.target not in how.known and first - how.window_start > how.max_gap:
         return first - how.interval
     return None
 

@@ -111,6 +111,10 @@ class MetricReading:
     """What a threshold measured last, in the metric's own unit; None for other judges, or before the first one."""
     evidence_limit: float = 2.0
     """log10 of E at which this metric fails: -log10 of its share of alpha."""
+    dispersion: float | None = None
+    """How many times wilder than chance stable's bad requests vary; None: not measured, taken as 1."""
+    warming: SideSummary = SideSummary()
+    """The canary's requests while its pods warmed up: they count only against a tenfold share of bad ones."""
 
 
 @dataclass(frozen=True, slots=True)

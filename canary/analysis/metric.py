@@ -1,0 +1,74 @@
+"""What is measured and how it is judged, for one release: a template's metric with every argument filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from canary.analysis.compare import TOLERATED_RATIO
+from canary.analysis.samples import Labels
+
+FEWEST_REQUESTS = 50
+"""Default least number of the candidate's requests before a look counts as one. Arbitrary: with none bad among 50, the
+candidate's bad share is below 6 % with 95 % confidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Candidate against stable, sequentially: `canary.analysis.compare`."""
+
+    tolerated_ratio: float = TOLERATED_RATIO
+    """r0: how many times stable's bad share the candidate's may be."""
+    fewest_requests: float = FEWEST_REQUESTS
+    """Of the candidate, below which neither "pass" nor "nothing found" is said. Evidence against counts at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """The candidate against fixed bounds: `canary.analysis.threshold`."""
+
+    minimum: float | None = None
+    """The metric's own unit; a counter's is the share of bad requests, 0 to 1. None: no lower bound."""
+    maximum: float | None = None
+    window_seconds: float = 60.0
+    """How much time one measurement covers."""
+    consecutive: int = 3
+    """Fails at so many measurements in a row that break a bound."""
+    total: int = 0
+    """Fails at so many in the whole attempt; 0: no such limit."""
+    fewest: int = 3
+    """Measurements within the bounds before it passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class CounterMetric:
+    """Bad requests out of all, counted on both tracks."""
+
+    name: str
+    """`template/metric`."""
+    source: str
+    bad: str
+    """Selector of the raw counters of bad requests, `name{matchers}`, without the tracks' labels."""
+    total: str
+    """Selector of the raw counters of all requests, likewise."""
+    candidate: Labels
+    """Labels that tell the candidate's series; an empty value means that the label is absent."""
+    stable: Labels
+    """Labels that tell stable's series: the same names."""
+    judge: Compare | Threshold
+    critical: bool = False
+    split: str = "pod"
+    """The label by which stable is split to measure overdispersion, and by which a pod's warm-up is recognised."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueMetric:
+    """Any expression with one value."""
+
+    name: str
+    source: str
+    expression: str
+    judge: Threshold
+    critical: bool = False
+
+
+Metric = CounterMetric | ValueMetric
