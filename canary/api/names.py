@@ -6,7 +6,7 @@ from typing import Final
 
 GROUP: Final = "canary.delivery"
 VERSION: Final = "v1alpha1"
-API_VERSION: Final = f"{GROUP}/{VERSION}"
+API_VERSION: Final = "canary.delivery/v1alpha1"
 
 OPERATOR_NAMESPACE: Final = "canary-system"
 OPERATOR_SERVICE_ACCOUNT: Final = "canary"
