@@ -43,6 +43,8 @@ def parse_address(url: str) -> Address:
         two ways.
     """
     shown = redact(url)
+    if not url.isprintable():  # urlsplit() would silently leave line breaks out
+        raise SpecInvalid(f"repository address {shown!r} has a line break or control character in it")
     scp = _SCP_LIKE.fullmatch(url) if "://" not in url else None
     if scp is not None:
         return Address("ssh", scp["host"].lower(), 22, _segments(scp["path"], shown))

@@ -33,6 +33,7 @@ _REFUSED: Final = (
     "helmGlobals",
     "helmChartInflationGenerator",
 )
+_MAX_DEPTH: Final = 100
 _MAX_FILES: Final = 5_000
 _MAX_BYTES: Final = 64 * 1024 * 1024
 _SEALED: Final = {
@@ -73,6 +74,8 @@ class Kustomize:
         Unbuildable
             With the program's own words.
         """
+        if sum(map(len, files.values())) > _MAX_BYTES:
+            raise Unbuildable(f"the files of the kustomization in {folder or '/'} are larger than {_MAX_BYTES} bytes")
         with tempfile.TemporaryDirectory(prefix="canary-kustomize-") as name:
             root = Path(name).resolve()
             for path, content in files.items():
@@ -160,6 +163,11 @@ def load_documents(content: bytes, path: str) -> list[Any]:
         When it is not YAML.
     """
     try:
+        depth = 0
+        for event in yaml.parse(content, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:  # the C composer recurses without a limit: a deep file would end the process
+                raise Unbuildable(f"{path} is not YAML that is read: nested more than {_MAX_DEPTH} deep")
         return list(yaml.load_all(content, Loader=_Loader))  # _Loader is a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         problem = " ".join(str(error).split())
