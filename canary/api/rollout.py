@@ -34,10 +34,16 @@ class WorkloadKind(StrEnum):
     """Not served yet."""
 
 
+class WorkloadApi(StrEnum):
+    """API versions of the workloads."""
+
+    APPS_V1 = "apps/v1"
+
+
 class WorkloadRef(SpecModel):
     """The workload in Git, in the Rollout's namespace; it stays unchanged and is the stable version."""
 
-    api_version: Annotated[str, Field(max_length=128)] | None = None
+    api_version: WorkloadApi = WorkloadApi.APPS_V1
     """API version of the kind. Absent: apps/v1."""
     kind: WorkloadKind = WorkloadKind.DEPLOYMENT
     """Absent: Deployment. StatefulSet and DaemonSet are not served yet."""

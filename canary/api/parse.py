@@ -1,0 +1,109 @@
+"""From an object of the API server to a model, or to one sentence that says what is wrong with it and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from canary.api.rollout import Rollout
+from canary.api.schema import Schema, schema_of
+from canary.api.served import not_served_in
+from canary.api.template import AnalysisTemplate, ClusterAnalysisTemplate, Template
+from canary.errors import SpecInvalid
+
+Document = Mapping[str, Any]
+"""A custom resource as the API server returns it in JSON."""
+
+_Model = TypeVar("_Model", Rollout, AnalysisTemplate, ClusterAnalysisTemplate)
+_TEMPLATES: Final[dict[str, type[AnalysisTemplate | ClusterAnalysisTemplate]]] = {
+    "AnalysisTemplate": AnalysisTemplate,
+    "ClusterAnalysisTemplate": ClusterAnalysisTemplate,
+}
+
+
+def parse_rollout(document: Document) -> Rollout:
+    """Read a Rollout.
+
+    Raises
+    ------
+    SpecInvalid
+        It says what cannot be, or what this version does not serve; the message names object, field and mend.
+    """
+    return _parse(Rollout, document)
+
+
+def parse_template(document: Document) -> Template:
+    """Read an AnalysisTemplate or ClusterAnalysisTemplate, by its kind.
+
+    Raises
+    ------
+    SpecInvalid
+        As `parse_rollout`, and for any other kind.
+    """
+    kind = str(document.get("kind", ""))
+    if kind == "AnalysisTemplate":
+        return _parse(AnalysisTemplate, document)
+    if kind == "ClusterAnalysisTemplate":
+        return _parse(ClusterAnalysisTemplate, document)
+    raise SpecInvalid(f"{_named(document)}: the kind of a template is {' or '.join(_TEMPLATES)}")
+
+
+def _parse(model: type[_Model], document: Document) -> _Model:
+    kind = model.__name__
+    # Before the models' own errors, because it explains them: `traffic: {istio: ...}` is no misspelling.
+    for refused in not_served_in(kind, document):
+        raise SpecInvalid(f"{_named(document, kind)}: {refused.message}")
+    try:
+        return model.model_validate(document, by_alias=True, by_name=False)
+    except ValidationError as error:
+        problems = [_sentence(problem, schema_of(model)) for problem in error.errors(include_url=False)]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise SpecInvalid(f"{_named(document, kind)}: {problems[0]}{more}") from error
+
+
+def _named(document: Document, kind: str = "") -> str:
+    metadata = document.get("metadata")
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    place = "/".join(str(metadata[part]) for part in ("namespace", "name") if metadata.get(part))
+    return f"{kind or document.get('kind', 'Object')} {place or '(without a name)'}"
+
+
+def _sentence(problem: ErrorDetails, schema: Schema) -> str:
+    location = [part for part in problem["loc"] if part != "[key]"]
+    path = _path(location)
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{path} is not a field; {_nearest(str(location[-1]), _fields_at(schema, location[:-1]))}"
+        case "missing":
+            return f"{path} is missing"
+        case "enum" | "literal_error":
+            if problem["input"] is False:  # YAML 1.1 reads a bare `off` so
+                return f'{path}: write "off" in quotes, YAML reads a bare off as false'
+            return (
+                f"{path}: must be {problem.get('ctx', {}).get('expected', 'another value')}, not {problem['input']!r}"
+            )
+        case "value_error":
+            said = problem["msg"].removeprefix("Value error, ")
+            return f"{path}: {said}" if path else said
+        case _:
+            return f"{path}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+
+
+def _path(location: list[str | int]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+
+
+def _fields_at(schema: Schema, location: list[str | int]) -> list[str]:
+    for part in location:
+        schema = schema["items"] if isinstance(part, int) else schema["properties"][part]
+    return sorted(schema.get("properties", ()))
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    by_lower_case = {field.lower(): field for field in known}
+    nearest = get_close_matches(name.lower(), by_lower_case, n=1)
+    return f"did you mean {by_lower_case[nearest[0]]}?" if nearest else f"known are {', '.join(known) or 'none'}"
