@@ -136,7 +136,7 @@ def rendered() -> dict[str, str]:
 
 def manifests() -> str:
     """Every CRD as one YAML stream, for `kubectl apply --server-side -f -`."""
-    return "---\n".joinrendered().values())
+    return "---\n".join(rendered().values())
 
 
 def drift(folder: Path) -> list[str]:
