@@ -18,7 +18,7 @@ from canary.api.served import NOT_SERVED
 Schema = dict[str, Any]
 
 _DROPPED: Final = frozenset({"title", "default", "$defs", "propertyNames"})
-"""propertyNames is not in structural schemas; `parse` checks the names of arguments."""
+"""propertyNames is not in structural schemas; `canary.api.parse` checks the names of arguments."""
 _FIRST: Final = ("description", "type")
 _ROOT_DESCRIPTIONS: Final = {
     "apiVersion": "Version of this object's schema, canary.delivery/v1alpha1.",
@@ -62,6 +62,8 @@ def _convert(node: Schema, definitions: dict[str, Schema]) -> Schema:
         return _convert(only | node, definitions)
     if "const" in node:
         node["enum"] = [node.pop("const")]
+    if patterns := node.pop("patternProperties", None):  # a map with a pattern for its keys: not structural
+        (node["additionalProperties"],) = patterns.values()
     if node.get("additionalProperties") in (False, True):
         del node["additionalProperties"]
     if isinstance(extra := node.get("additionalProperties"), dict):
