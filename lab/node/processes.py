@@ -15,14 +15,13 @@ import os
 import select
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _SHIM = """
-d=$1; shift
+d=$1; shift; cd "$d"
 /bin/sh -c 'read -r line </proc/$$/stat && echo "$line" >"$0/process" && exec "$@"' "$d" "$@"
 echo $? >"$d/exit"
 """
@@ -70,10 +69,9 @@ class Exit:
 class Process:
     """A started or adopted container process."""
 
-    def __init__(self, ref: ProcessRef, directory: Path, shim: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, ref: ProcessRef, directory: Path) -> None:
         self.ref = ref
         self._directory = directory
-        self._shim = shim
 
     @classmethod
     def adopt(cls, directory: Path) -> Process | None:
@@ -97,20 +95,24 @@ class Process:
             raise StartFailed(f'exec: "{argv[0]}": executable file not found in $PATH')
         directory.mkdir(parents=True, exist_ok=True)
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            shim = subprocess.Popen(
-                ["/bin/sh", "-c", _SHIM, "sh", str(directory), program, *argv[1:]],
-                env=dict(environment),
-                cwd=directory,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        # Not subprocess.Popen: it wants to be waited for, but the shim is meant to stay when the agent goes.
+        shim = os.posix_spawn(
+            "/bin/sh",
+            ["/bin/sh", "-c", _SHIM, "sh", str(directory), program, *argv[1:]],
+            dict(environment),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM],  # Python ignores two of them
+        )
         for _ in range(5000):
             with contextlib.suppress(OSError, ValueError, IndexError):
-                return cls(ProcessRef.parse((directory / "process").read_text()), directory, shim)
-            if shim.poll() is not None:
+                return cls(ProcessRef.parse((directory / "process").read_text()), directory)
+            if _reaped(shim):
                 break
             await asyncio.sleep(0.001)
         raise StartFailed(f"{program} did not start")
@@ -151,24 +153,37 @@ class Process:
                 break
             await asyncio.sleep(0.01)
         _end_session(self.ref.session)
-        if self._shim is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._shim.wait(timeout=1)
+        for _ in range(100):
+            if _reaped(self.ref.session):
+                break
+            await asyncio.sleep(0.01)
         return result or Exit(None, time.time())
 
 
 def kill_outright(directory: Path) -> bool:
-    """Kill what runs in an attempt's directory, at once and without anybody waiting; whether there was anything."""
+    """Kill what runs in an attempt's directory, with no grace; whether there was anything. It is gone on return."""
     process = Process.adopt(directory)
     if process is None or not process.ref.alive():
         return False
     process.signal(signal.SIGKILL)
     _end_session(process.ref.session)
+    for _ in range(1000):  # 1 s, of which the kernel needs a millisecond
+        if not process.ref.alive():
+            break
+        time.sleep(0.001)
     return True
 
 
+def _reaped(shim: int) -> bool:
+    """Take the shim's own exit status; True when there is nothing (more) to take, as for another agent's child."""
+    try:
+        return os.waitpid(shim, os.WNOHANG)[0] == shim
+    except ChildProcessError:
+        return True
+
+
 def _end_session(session: int) -> None:
-    """Kill what a container left running.
+    """Kill what a container left running, the shim included (it has nothing left to say).
 
     Nobody can join another's session. Its id is not given out again while a member lives, and when none does the kernel
     would have to go once round all ids in the moment since the container ended.
