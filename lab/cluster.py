@@ -107,13 +107,14 @@ class Lab:
     def stop(self) -> None:
         """End everything that was started, the last first."""
         for part in reversed(self.parts.values()):
-            # Only the node has something of its own to end: the pods' processes.
-            part.process.stop() if isinstance(part, Node) else part.process.kill()
+            part.end()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     # -- the cluster
@@ -171,7 +172,9 @@ class Lab:
         file.write_text(yaml.safe_dump(content))
 
     def _install_definitions(self) -> None:
-        folders = [binaries.assets(name) for group in _DEFINITIONS if group in self._groups for name in _DEFINITIONS[group]]
+        folders = [
+            binaries.assets(name) for group in _DEFINITIONS if group in self._groups for name in _DEFINITIONS[group]
+        ]
         if not folders:
             return
         self.kubectl("apply", "--server-side", *(f"--filename={folder}" for folder in folders))
@@ -203,7 +206,9 @@ class Lab:
     def prometheus_url(self) -> str:
         return prometheus.URL
 
-    def scrape(self, job: str, address: str, *, labels: Mapping[str, str] | None = None, path: str = "/metrics") -> None:
+    def scrape(
+        self, job: str, address: str, *, labels: Mapping[str, str] | None = None, path: str = "/metrics"
+    ) -> None:
         """Let Prometheus scrape one more address (host:port), for example the operator's."""
         self._part(Prometheus).scrape(job, address, dict(labels or {}), path)
 

@@ -10,7 +10,7 @@ import threading
 class SlowDoor:
     """Passes connections on, each chunk of the answer held back by `delay_seconds`.
 
-    It runs in a thread of the lab's own process and ends with it.
+    It runs in a thread of the lab's own process.
     """
 
     def __init__(self, listen: tuple[str, int], target: tuple[str, int]) -> None:
@@ -20,21 +20,38 @@ class SlowDoor:
         self._target = target
         self._open = threading.Event()
         self._failure: OSError | None = None
-        threading.Thread(target=lambda: asyncio.run(self._serve()), name=f"door-{listen[1]}", daemon=True).start()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name=f"door-{listen[1]}", daemon=True)
+        self._thread.start()
         self._open.wait(10)
         if self._failure is not None:
             raise self._failure
 
-    async def _serve(self) -> None:
+    def close(self) -> None:
+        """Drop all connections and free the port."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(10)
+
+    def _run(self) -> None:
         try:
-            server = await asyncio.start_server(self._pass_on, *self._listen, backlog=256)
+            server = self._loop.run_until_complete(asyncio.start_server(self._pass_on, *self._listen, backlog=256))
         except OSError as error:
             self._failure = error
+            self._loop.close()
             return
         finally:
             self._open.set()
-        async with server:
-            await server.serve_forever()
+        self._loop.run_forever()
+        server.close()
+        self._loop.run_until_complete(self._drop())
+        self._loop.close()
+
+    async def _drop(self) -> None:
+        running = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -42,7 +59,13 @@ class SlowDoor:
         except OSError:
             writer.transport.abort()  # the part is down: the client sees a reset, as without the door
             return
-        await asyncio.gather(self._copy(reader, there_writer, slowly=False), self._copy(there_reader, writer, slowly=True))
+        try:
+            await asyncio.gather(
+                self._copy(reader, there_writer, slowly=False), self._copy(there_reader, writer, slowly=True)
+            )
+        finally:
+            writer.transport.abort()
+            there_writer.transport.abort()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, slowly: bool) -> None:
         with contextlib.suppress(OSError):
@@ -52,7 +75,5 @@ class SlowDoor:
                 writer.write(chunk)
                 await writer.drain()
         with contextlib.suppress(OSError):
-            if slowly:
-                writer.close()
-            elif writer.can_write_eof():
+            if writer.can_write_eof():
                 writer.write_eof()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,10 +98,12 @@ class Envoy(Part):
         bootstrap += [f"--xds-port={_XDS_PORT}", f"--admin-address={self.folder}/admin.sock"]
         bootstrap += [f"--namespace={NAMESPACE}", "--dns-lookup-family=v4"]
         subprocess.run(bootstrap, check=True, capture_output=True)
-        configuration = json.loads(file.read_text())
+        # The admin page moves from a socket in the file system, whose path may be too long, to a port: in the page's
+        # own address and in the cluster by which the listener of the stats reaches it.
+        port = f'{{"socket_address": {{"address": "127.0.0.1", "port_value": {ADMIN_PORT}}}}}'
+        configuration = json.loads(re.sub(r'\{\s*"pipe":\s*\{[^{}]*admin\.sock[^{}]*\}\s*\}', port, file.read_text()))
         # Histograms are merged at each flush; the default of 5 s would blur a scrape of 1 s.
         configuration["stats_flush_interval"] = "1s"
-        configuration["admin"]["address"] = {"socket_address": {"address": "127.0.0.1", "port_value": ADMIN_PORT}}
         file.write_text(json.dumps(configuration))
 
     def command(self) -> Sequence[str | Path]:

@@ -42,6 +42,11 @@ class GitServer(Part):
     def ready(self) -> object:
         return answers(f"http://127.0.0.1:{_OWN_PORT}/healthz")
 
+    def end(self) -> None:
+        super().end()
+        if self._process is not None:
+            self.door.close()
+
     def url(self, repository: str) -> str:
         return f"{URL}/{repository}.git"
 
@@ -49,11 +54,17 @@ class GitServer(Part):
         """The folder of the repository on the server, for a look without HTTP."""
         return self.root / f"{repository}.git"
 
-    def create(self, repository: str, files: Mapping[str, str], *, credentials: tuple[str, str] | None = None) -> Repository:
+    def create(
+        self, repository: str, files: Mapping[str, str], *, credentials: tuple[str, str] | None = None
+    ) -> Repository:
         """Make a repository with one commit on `main`. With credentials (user, password), all access needs them."""
         bare = self.bare(repository)
         git("init", "--quiet", "--bare", "--initial-branch=main", bare)
-        for key, value in (("http.receivepack", "true"), ("uploadpack.allowFilter", "true"), ("uploadpack.allowAnySHA1InWant", "true")):
+        for key, value in (
+            ("http.receivepack", "true"),
+            ("uploadpack.allowFilter", "true"),
+            ("uploadpack.allowAnySHA1InWant", "true"),
+        ):
             git("-C", bare, "config", key, value)
         made = Repository(bare, self.lab.folder / "worktrees" / repository)
         made.commit("Start", files)

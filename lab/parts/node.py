@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,3 +40,9 @@ class Node(Part):
             for condition in node.get("status", {}).get("conditions", [])
         ]
         return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+
+    def end(self) -> None:
+        """End the agent, then the pods, which outlive their agent as under a kubelet."""
+        super().end()
+        sweep = [sys.executable, "-m", "lab.node", "--sweep", f"--state-dir={self.folder}"]
+        subprocess.run(sweep, env={**os.environ, **self.environment()}, capture_output=True, check=False, timeout=30)

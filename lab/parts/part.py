@@ -67,6 +67,11 @@ class Part(ABC):
         self.launch()
         self.wait()
 
+    def end(self) -> None:
+        """End the program for good, without waiting for its manners."""
+        if self._process is not None:
+            self._process.kill()
+
 
 def answers(url: str, *, seconds: float = 2) -> bool:
     """Whether the URL answers 2xx."""

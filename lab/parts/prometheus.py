@@ -44,6 +44,11 @@ class Prometheus(Part):
     def ready(self) -> object:
         return answers(f"http://127.0.0.1:{_OWN_PORT}/-/ready")
 
+    def end(self) -> None:
+        super().end()
+        if self._process is not None:
+            self.door.close()
+
     def scrape(self, job: str, address: str, labels: dict[str, str], path: str) -> None:
         """Add one target, taken up within a second or so."""
         target = {"targets": [address], "labels": {"job": job, "__metrics_path__": path, **labels}}
@@ -75,7 +80,9 @@ class Prometheus(Part):
         return {
             "job_name": "pods",
             # Stands for kubernetes_sd_configs, which Debian's build lacks; the rest is as in a cluster.
-            "file_sd_configs": [{"files": [str(self.lab.folder / "discovery" / "pods.json")], "refresh_interval": "5s"}],
+            "file_sd_configs": [
+                {"files": [str(self.lab.folder / "discovery" / "pods.json")], "refresh_interval": "5s"}
+            ],
             "relabel_configs": [
                 {"source_labels": [f"{annotation}_scrape"], "regex": "true", "action": "keep"},
                 # A pod without an address yet, and one that has ended, cannot be asked.
