@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	maxFailuresPerLine = 100  // the rest is only counted
-	maxVersions        = 1000 // later ones are counted under "other"
-	slices             = 1200 // of the latency scale: 1.02^1200 us is above 5 h
+	maxFailures = 100  // the first ones are told one by one, the rest is only counted
+	maxVersions = 1000 // later ones are counted under "other"
+	slices      = 1200 // of the latency scale: 1.02^1200 us is above 5 h
 )
 
-// stamp has milliseconds, always three digits, in UTC.
+// stamp is written as Unix seconds with milliseconds, to be subtracted without parsing.
 type stamp time.Time
 
 func (s stamp) MarshalJSON() ([]byte, error) {
-	return []byte(`"` + time.Time(s).UTC().Format("2006-01-02T15:04:05.000Z") + `"`), nil
+	return strconv.AppendFloat(nil, float64(time.Time(s).UnixMilli())/1000, 'f', 3, 64), nil
 }
 
 type versionCount struct {
@@ -62,7 +62,8 @@ type latency struct {
 	Max float64 `json:"max"`
 }
 
-// line is one JSON line. Counters are cumulative; Failures and Seconds are those since the line before.
+// line is one JSON line. All of it is cumulative, so that the newest line is enough, but for Seconds: those that were
+// over since the line before.
 type line struct {
 	Time        stamp                   `json:"time"`
 	Elapsed     float64                 `json:"elapsed_seconds"`
@@ -121,7 +122,7 @@ func (t *tally) add(r result) {
 			kind = "status " + strconv.Itoa(r.status)
 		}
 		t.kinds[kind]++
-		if len(t.failures) < maxFailuresPerLine {
+		if len(t.failures) < maxFailures {
 			t.failures = append(t.failures, failure{stamp(r.finished), kind, r.version})
 		}
 	case r.injected:
@@ -185,7 +186,7 @@ func (t *tally) line(now time.Time, summary bool) line {
 	for kind, n := range t.kinds {
 		l.FailedKinds[kind] = n
 	}
-	l.Failures, t.failures = append([]failure{}, t.failures...), nil
+	l.Failures = append([]failure{}, t.failures...)
 	l.Latency = latency{t.quantile(0.5), t.quantile(0.9), t.quantile(0.99), milliseconds(t.longest)}
 	l.Seconds = t.closeSeconds(now.Unix(), summary)
 	return l
