@@ -369,3 +369,17 @@ def test_a_plan_writes_nothing_to_the_server(server: Server, operator: Operator)
     assert isinstance(plan, RevertPlan)
     assert server.head == bad
     assert live(V1)["spec"]["containers"][0]["image"] == "app:v1"
+
+
+def test_a_commit_that_was_never_applied_is_not_taken_for_stables_because_it_says_less(
+    server: Server, operator: Operator
+):
+    def mode(value: str) -> str:
+        return deployment("app:v1", env={"REGION": "eu"} | ({"MODE": value} if value else {}))
+
+    server.commit({"app/deployment.yaml": mode("old")})
+    server.commit({"app/deployment.yaml": mode("")}, "take it out")
+    bad = server.commit({"app/deployment.yaml": mode("new")}, "and in again")
+    done = operator.revert(request(bad, rejected=mode("new"), stable=mode("old")))
+    assert isinstance(done, RevertDone)
+    assert server.show("app/deployment.yaml") == mode("old")
