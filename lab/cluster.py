@@ -130,7 +130,12 @@ class Lab:
         found: dict[str, Any] = self.api("GET", f"{prefix}{place}/{plural}/{name}")
         return found
 
-    def kubectl(self, *arguments: str | Path, input: str | None = None, kubeconfig: Path | None = None) -> str:
+    def kubectl(
+        self,
+        *arguments: str | Path,
+        input: str | None = None,  # noqa: A002 - as subprocess names it
+        kubeconfig: Path | None = None,
+    ) -> str:
         """Run kubectl (as the admin, unless another kubeconfig is given) and give what it prints. Raises CommandFailed."""
         command = [binaries.find("kubectl"), f"--kubeconfig={kubeconfig or self.kubeconfig}", *arguments]
         done = subprocess.run(command, input=input, capture_output=True, text=True, check=False, timeout=120)

@@ -30,7 +30,7 @@ def target(pod: dict[str, Any]) -> dict[str, Any] | None:
     containers = pod["spec"]["containers"]
     port = next((item["containerPort"] for container in containers for item in container.get("ports") or []), 80)
     ready = any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions") or [])
-    owner = next((item for item in metadata.get("ownerReferences") or [] if item.get("controller")), {})
+    owner: dict[str, Any] = next((item for item in metadata.get("ownerReferences") or [] if item.get("controller")), {})
     labels = {
         f"{_META}namespace": metadata["namespace"],
         f"{_META}pod_name": metadata["name"],

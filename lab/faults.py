@@ -81,8 +81,8 @@ class Faults:
         return self._parts[name]
 
     def _door(self, name: str) -> SlowDoor:
-        door = getattr(self._find(name), "door", None)
-        if not isinstance(door, SlowDoor):
+        door: SlowDoor | None = getattr(self._find(name), "door", None)
+        if door is None:
             slow = sorted(name for name, part in self._parts.items() if hasattr(part, "door"))
             raise LookupError(f"{name} cannot be made slow; these can: {', '.join(slow)}")
         return door

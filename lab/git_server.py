@@ -80,7 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
         }
         done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=False)
         head, _, content = done.stdout.partition(b"\r\n\r\n")
-        headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in head.decode().splitlines())]
+        headers = [
+            (name, value.strip()) for name, _, value in (line.partition(":") for line in head.decode().splitlines())
+        ]
         status = next((value for name, value in headers if name == "Status"), "200")
         if done.returncode and not head:
             self.log_error("git http-backend: %s", done.stderr.decode(errors="replace"))

@@ -62,7 +62,9 @@ def state_folder() -> Path:
 def outside_ports() -> dict[str, int]:
     """Ports of the outside's loopback by what they lead to. Raises NamespaceRefused outside of a lab."""
     state_folder()
-    return {name: int(port) for name, _, port in (item.partition("=") for item in os.environ[OUTSIDE_VARIABLE].split(","))}
+    return {
+        name: int(port) for name, _, port in (item.partition("=") for item in os.environ[OUTSIDE_VARIABLE].split(","))
+    }
 
 
 def run(command: list[str], *, state: Path | None = None) -> int:

@@ -20,7 +20,9 @@ class PartDied(RuntimeError):
 class Process:
     """A program with its log file. It leads a process group of its own, so that signals reach its children too."""
 
-    def __init__(self, name: str, command: Sequence[str | Path], log: Path, environment: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str | Path], log: Path, environment: dict[str, str], folder: Path
+    ) -> None:
         self.name = name
         self.log = log
         self._command = [str(item) for item in command]

@@ -15,7 +15,7 @@ TARGETS: Final = {
     "prometheus": (SYSTEM, 9090),
     "git": (SYSTEM, 3000),
     "envoy": ("127.0.0.1", 9901),
-    "operator": (SYSTEM, 8000),
+    "operator": (SYSTEM, 8090),
 }
 """What can be reached from outside, and where it is inside. The operator's pages are to listen on that address."""
 

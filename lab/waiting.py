@@ -14,7 +14,12 @@ class NotInTime(TimeoutError):
 
 
 def until(
-    what: str, look: Callable[[], _Seen], *, seconds: float = 30, every_seconds: float = 0.05, context: Callable[[], str] | None = None
+    what: str,
+    look: Callable[[], _Seen],
+    *,
+    seconds: float = 30,
+    every_seconds: float = 0.05,
+    context: Callable[[], str] | None = None,
 ) -> _Seen:
     """Look until the look gives something true, and return that.
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from typing_extensions import override
+
 from lab import binaries
 from lab.namespace import SYSTEM_ADDRESS
 from lab.parts import etcd
@@ -24,6 +26,7 @@ class ApiServer(Part):
 
     name = "apiserver"
 
+    @override
     def prepare(self) -> None:
         self.admin_token = secrets.token_hex(16)
         # group system:masters: bypasses RBAC, as a cluster's creator does
@@ -42,6 +45,7 @@ class ApiServer(Part):
     def service_account_key(self) -> Path:
         return self.folder / "service-account.key"
 
+    @override
     def command(self) -> Sequence[str | Path]:
         return [
             binaries.find("kube-apiserver"),
@@ -60,5 +64,6 @@ class ApiServer(Part):
             "--profiling=false",
         ]
 
+    @override
     def ready(self) -> object:
         return self.lab.api("GET", "/readyz") == "ok"

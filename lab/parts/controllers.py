@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from typing_extensions import override
+
 from lab import binaries
 from lab.parts.part import Part
 
@@ -33,6 +35,7 @@ class ControllerManager(Part):
 
     name = "controller-manager"
 
+    @override
     def command(self) -> Sequence[str | Path]:
         return [
             binaries.find("kube-controller-manager"),
@@ -48,6 +51,7 @@ class ControllerManager(Part):
             "--kube-api-burst=400",
         ]
 
+    @override
     def ready(self) -> object:
         """Ready is what it does: a namespace without its ServiceAccount cannot have pods."""
         return self.lab.api("GET", "/api/v1/namespaces/default/serviceaccounts/default")

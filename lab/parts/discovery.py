@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from typing_extensions import override
+
 from lab.parts.part import Part
 
 
@@ -18,11 +20,14 @@ class Discovery(Part):
     def output(self) -> Path:
         return self.folder / "pods.json"
 
+    @override
     def environment(self) -> dict[str, str]:
         return {"PYTHONPATH": str(Path(__file__).parents[2])}
 
+    @override
     def command(self) -> Sequence[str | Path]:
         return [sys.executable, "-m", "lab.discovery", f"--kubeconfig={self.lab.kubeconfig}", f"--output={self.output}"]
 
+    @override
     def ready(self) -> object:
         return self.output.exists()

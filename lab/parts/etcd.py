@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from typing_extensions import override
+
 from lab import binaries
 from lab.parts.part import Part, answers
 
@@ -18,6 +20,7 @@ class Etcd(Part):
 
     name = "etcd"
 
+    @override
     def command(self) -> Sequence[str | Path]:
         return [
             binaries.find("etcd"),
@@ -32,5 +35,6 @@ class Etcd(Part):
             "--log-level=warn",
         ]
 
+    @override
     def ready(self) -> object:
         return answers(f"{CLIENT_URL}/health")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from typing_extensions import override
+
 from lab import binaries
 from lab.parts.part import Part, answers
 
@@ -17,6 +19,7 @@ class _Controller(Part):
     metrics_port: int
     health_port: int
 
+    @override
     def environment(self) -> dict[str, str]:
         # TUF_ROOT: it would write below the real home otherwise.
         return {
@@ -32,6 +35,7 @@ class _Controller(Part):
         folder.mkdir(exist_ok=True)
         return folder
 
+    @override
     def command(self) -> Sequence[str | Path]:
         return [
             binaries.find(self.name),
@@ -46,6 +50,7 @@ class _Controller(Part):
     def arguments(self) -> Sequence[str]:
         return []
 
+    @override
     def ready(self) -> object:
         return answers(f"http://127.0.0.1:{self.health_port}/readyz")
 
@@ -57,6 +62,7 @@ class SourceController(_Controller):
     metrics_port = 9780
     health_port = 9781
 
+    @override
     def arguments(self) -> Sequence[str]:
         storage = self.folder / "storage"
         storage.mkdir(exist_ok=True)

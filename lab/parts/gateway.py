@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from typing_extensions import override
+
 from lab import binaries
 from lab.namespace import SYSTEM_ADDRESS
 from lab.parts.part import Part, answers, listens
@@ -47,11 +49,13 @@ class Contour(Part):
 
     name = "contour"
 
+    @override
     def prepare(self) -> None:
         self.lab.apply(_GATEWAY)
         text = f"gateway: {{gatewayRef: {{name: {GATEWAY}, namespace: {NAMESPACE}}}}}\n"
         (self.folder / "contour.yaml").write_text(text)
 
+    @override
     def command(self) -> Sequence[str | Path]:
         return [
             binaries.find("contour"),
@@ -79,6 +83,7 @@ class Contour(Part):
             self.folder / "contour.yaml",
         ]
 
+    @override
     def ready(self) -> object:
         gateway = self.lab.get("gateway.networking.k8s.io/v1", "gateways", GATEWAY, NAMESPACE)
         conditions = gateway.get("status", {}).get("conditions", [])
@@ -92,6 +97,7 @@ class Envoy(Part):
 
     name = "envoy"
 
+    @override
     def prepare(self) -> None:
         file = self.folder / "envoy.json"
         bootstrap: list[str | Path] = [binaries.find("contour"), "bootstrap", file, "--xds-address=127.0.0.1"]
@@ -106,6 +112,7 @@ class Envoy(Part):
         configuration["stats_flush_interval"] = "1s"
         file.write_text(json.dumps(configuration))
 
+    @override
     def command(self) -> Sequence[str | Path]:
         return [
             binaries.find("envoy"),
@@ -122,6 +129,7 @@ class Envoy(Part):
             "warning",
         ]
 
+    @override
     def ready(self) -> object:
         """Its admin page answers; the listener comes with the first route."""
         return answers(f"http://127.0.0.1:{ADMIN_PORT}/ready")

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from typing_extensions import override
+
 from lab.namespace import SYSTEM_ADDRESS
 from lab.parts.part import Part, answers
 from lab.slow import SlowDoor
@@ -28,20 +30,25 @@ class GitServer(Part):
 
     name = "git"
 
+    @override
     def prepare(self) -> None:
         self.root = self.folder / "repositories"
         self.root.mkdir(exist_ok=True)
         self.door = SlowDoor((SYSTEM_ADDRESS, PORT), ("127.0.0.1", _OWN_PORT))
 
+    @override
     def environment(self) -> dict[str, str]:
         return {"PYTHONPATH": str(Path(__file__).parents[2])}
 
+    @override
     def command(self) -> Sequence[str | Path]:
         return [sys.executable, "-m", "lab.git_server", f"--root={self.root}", f"--port={_OWN_PORT}"]
 
+    @override
     def ready(self) -> object:
         return answers(f"http://127.0.0.1:{_OWN_PORT}/healthz")
 
+    @override
     def end(self) -> None:
         super().end()
         if self._process is not None:

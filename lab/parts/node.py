@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from typing_extensions import override
+
 from lab import binaries
 from lab.namespace import POD_NETWORK
 from lab.parts.part import Part
@@ -18,9 +20,11 @@ class Node(Part):
 
     name = "node"
 
+    @override
     def environment(self) -> dict[str, str]:
         return {"PYTHONPATH": str(Path(__file__).parents[2])}
 
+    @override
     def command(self) -> Sequence[str | Path]:
         return [
             sys.executable,
@@ -32,6 +36,7 @@ class Node(Part):
             f"--bin-dir={binaries.find('app').parent}",
         ]
 
+    @override
     def ready(self) -> object:
         """A node that says Ready. It must exist before the pods: the endpoints of earlier ones are never filled."""
         conditions = [
@@ -41,6 +46,7 @@ class Node(Part):
         ]
         return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
 
+    @override
     def end(self) -> None:
         """End the agent, then the pods, which outlive their agent as under a kubelet."""
         super().end()

@@ -40,11 +40,8 @@ class Part(ABC):
         """What is added to this process's environment."""
         return {}
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - most parts have nothing to prepare
         """Write what the program reads. Runs once, before the first start."""
-
-    def installed(self) -> None:
-        """Create what others need of it in the cluster. Runs once, after the first start."""
 
     @property
     def process(self) -> Process:

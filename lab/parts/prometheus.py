@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from typing_extensions import override
 
 from lab import binaries
 from lab.namespace import SYSTEM_ADDRESS
@@ -26,11 +27,13 @@ class Prometheus(Part):
 
     name = "prometheus"
 
+    @override
     def prepare(self) -> None:
         (self.folder / "targets").mkdir(exist_ok=True)
         (self.folder / "prometheus.yml").write_text(yaml.safe_dump(self._configuration()))
         self.door = SlowDoor((SYSTEM_ADDRESS, PORT), ("127.0.0.1", _OWN_PORT))
 
+    @override
     def command(self) -> Sequence[str | Path]:
         return [
             binaries.find("prometheus"),
@@ -41,9 +44,11 @@ class Prometheus(Part):
             "--query.lookback-delta=15s",  # short against 5 m, long against the scrapes of 1 s
         ]
 
+    @override
     def ready(self) -> object:
         return answers(f"http://127.0.0.1:{_OWN_PORT}/-/ready")
 
+    @override
     def end(self) -> None:
         super().end()
         if self._process is not None:

@@ -12,6 +12,8 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,10 +35,11 @@ def available(lab: Lab, namespace: str, name: str) -> None:
     lab.kubectl("rollout", "status", "--timeout=60s", f"--namespace={namespace}", f"deployment/{name}")
 
 
-def query(lab: Lab, promql: str) -> list[dict]:
+def query(lab: Lab, promql: str) -> list[dict[str, Any]]:
     url = f"{lab.prometheus_url}/api/v1/query?{urllib.parse.urlencode({'query': promql})}"
     with urllib.request.urlopen(url, timeout=5) as response:
-        return json.load(response)["data"]["result"]
+        found: list[dict[str, Any]] = json.load(response)["data"]["result"]
+        return found
 
 
 def test_the_control_plane_is_ready_and_serves_mutating_policies(lab):
@@ -92,15 +95,15 @@ def test_prometheus_scrapes_pods_with_their_labels_and_envoy(lab, made_namespace
     available(lab, made_namespace, "web")
     waiting.until("the gateway serves the route", lambda: ask(lab, host)[0] == 200)
     pods = f'up{{namespace="{made_namespace}"}} == 1'
-    found = waiting.until("both pods are scraped", lambda: len(query(lab, pods)) == 2 and query(lab, pods))
-    assert all(item["metric"]["pod_template_hash"] and item["metric"]["app"] == "web" for item in found)
+    waiting.until("both pods are scraped", lambda: len(query(lab, pods)) == 2)
+    assert all(item["metric"]["pod_template_hash"] and item["metric"]["app"] == "web" for item in query(lab, pods))
     cluster = f'envoy_cluster_upstream_rq_total{{envoy_cluster_name=~"{made_namespace}.*"}} > 0'
     waiting.until("Envoy's counters are there", lambda: query(lab, cluster))
 
 
 def test_a_repository_with_credentials_refuses_others_and_a_protected_branch_refuses_pushes(lab, namespace, tmp_path):
     repository = lab.create_repo(namespace, {"a": "1"}, credentials=("robot", "secret"))
-    with pytest.raises(GitRefused, match="Authentication failed|could not read Username"):
+    with pytest.raises(GitRefused, match=r"Authentication failed|could not read Username"):
         git("ls-remote", lab.git_url(namespace))
     git("clone", "-q", lab.git_url(namespace).replace("://", "://robot:secret@"), tmp_path / "clone")
     git("-C", tmp_path / "clone", "commit", "-q", "--allow-empty", "-m", "empty")
@@ -136,7 +139,7 @@ def test_the_api_server_comes_back_after_kill_9_with_all_it_had(lab, made_namesp
     assert refused.value.status == 404
 
 
-def inner_lab(program: str) -> subprocess.Popen:
+def inner_lab(program: str) -> subprocess.Popen[str]:
     """A second lab beside this one: a keeper of its own, in a network of its own."""
     code = f"import sys; from lab import namespace; sys.exit(namespace.run([sys.executable, '-c', {program!r}]))"
     outside = {name: value for name, value in os.environ.items() if not name.startswith("CANARY_LAB")}
@@ -154,12 +157,13 @@ with Lab.start((), project=False) as lab:
 
 def processes_of(keeper: int) -> set[int]:
     """All descendants of the process."""
-    children = collections.defaultdict(set)
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{entry}/stat") as file:
-                children[int(file.read().rsplit(")", 1)[1].split()[1])].add(int(entry))
-    found, todo = set(), [keeper]
+    children: dict[int, set[int]] = collections.defaultdict(set)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                children[int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])].add(int(entry.name))
+    found: set[int] = set()
+    todo = [keeper]
     while todo:
         new = children[todo.pop()] - found
         found |= new
@@ -177,7 +181,7 @@ def test_a_second_lab_runs_beside_the_first_and_ends_whole_when_its_keeper_is_ki
         assert len(descendants) >= 5  # first process, relay, its Python, etcd, API server, controllers
         os.kill(keeper.pid, signal.SIGKILL)
         waiting.until(
-            "all its processes are gone", lambda: not any(os.path.exists(f"/proc/{pid}") for pid in descendants)
+            "all its processes are gone", lambda: not any(Path(f"/proc/{pid}").exists() for pid in descendants)
         )
     finally:
         keeper.kill()
