@@ -21,8 +21,6 @@ from canary.analysis.verdict import SideSummary
 
 FloatArray = NDArray[np.float64]
 
-STEP_SECONDS = 5.0
-"""Length of an interval. Shorter ones only split the same counts; longer ones delay a verdict."""
 HISTORY_SECONDS = dispersion.WINDOW_SECONDS
 """How far before the start stable is read, so that its dispersion is known from the first look on."""
 USUAL_INTERVAL = 15.0
@@ -59,8 +57,8 @@ class CounterState:
     cold: SideSummary = field(default_factory=SideSummary)
     """Those of them that came while a pod warmed up."""
     stable: SideSummary = field(default_factory=SideSummary)
-    window: SideSummary = field(default_factory=SideSummary)
-    """The candidate's in the threshold's present window."""
+    window: tuple[tuple[float, float], ...] = ()
+    """The candidate's `(bad, total)` of the intervals in the threshold's present window."""
     blocks: Mapping[int, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     """Stable's `(bad, total)` by block of 60 s and by part: what dispersion is measured on."""
     phi: float = float("nan")
@@ -99,7 +97,6 @@ def count(
     *,
     read_from: float,
     read_until: float,
-    step: float = STEP_SECONDS,
 ) -> CounterState:
     """Count what the series say about the time since the edge, as far as every target has been scraped.
 
@@ -109,10 +106,8 @@ def count(
         Raw samples between `read_from` and `read_until`, Unix seconds.
     ready_at
         By pod, when each of the candidate's became ready.
-    step
-        Seconds between edges.
     """
-    every = found.every()
+    every, step = found.every(), metric.interval_seconds
     interval = scrape_interval(every) or state.interval
     state = replace(state, interval=interval)
     scraped = Scraped.of(every)
@@ -159,12 +154,12 @@ def count(
         blocks=_into_blocks(state.blocks, parts, edges[:-1] - state.started_at),
         known=state.known | {each.target for each in found.candidate_total if each.times[0] <= edges[-1]},
     )
-    state = _measure(state, metric, c_bad + w_bad, c_total + w_total, edges)
+    state = _measure(state, metric, c_bad + w_bad, c_total + w_total)
     return _measure_dispersion(state)
 
 
-def skip(state: CounterState, until: float, step: float = STEP_SECONDS) -> CounterState:
-    """Give up on the time before `until`, Unix seconds: nothing is known about it and nothing will be."""
+def skip(state: CounterState, until: float, step: float) -> CounterState:
+    """Give up on the time before `until`, Unix seconds, in steps of the grid: nothing is known of it, nor will be."""
     steps = int((until - state.edge) // step)
     return replace(state, edge=state.edge + step * steps, read_history=True) if steps > 0 else state
 
@@ -253,21 +248,19 @@ def _measure_dispersion(state: CounterState) -> CounterState:
     return replace(state, phi=float(measured.used[0]))
 
 
-def _measure(
-    state: CounterState, metric: CounterMetric, bad: FloatArray, every: FloatArray, edges: FloatArray
-) -> CounterState:
-    """Take the threshold's measurements: one at the end of each of its windows, of the candidate's bad share."""
+def _measure(state: CounterState, metric: CounterMetric, bad: FloatArray, every: FloatArray) -> CounterState:
+    """Take a threshold's measurements, one at the end of each of its windows: the candidate's bad share in it."""
     if isinstance(metric.judge, Compare):
         return state
     window, bounds = state.window, state.bounds
-    length = metric.judge.window_seconds
-    ends = (edges[1:] - state.started_at) // length > (edges[:-1] - state.started_at) // length
-    for x, n, ended in zip(bad.tolist(), every.tolist(), ends.tolist(), strict=True):
-        window = SideSummary(window.count + n, window.bad + x)
-        if ended:
-            if window.ratio is not None:  # without requests nothing was measured
-                bounds = threshold.measure(bounds, metric.judge, window.ratio)
-            window = SideSummary()
+    length = max(1, round(metric.judge.window_seconds / metric.interval_seconds))
+    for pair in zip(bad.tolist(), every.tolist(), strict=True):
+        window = (*window, pair)
+        if len(window) == length:
+            x, n = (sum(column) for column in zip(*window, strict=True))
+            if n > 0:  # without requests nothing was measured
+                bounds = threshold.measure(bounds, metric.judge, x / n)
+            window = ()
     return replace(state, window=window, bounds=bounds)
 
 

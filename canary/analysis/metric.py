@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from canary.analysis.compare import TOLERATED_RATIO
-from canary.analysis.samples import Labels
+from canary.analysis.samples import Track
 
+INTERVAL_SECONDS = 10.0
 FEWEST_REQUESTS = 50
 """Default least number of the candidate's requests before a look counts as one. Arbitrary: with none bad among 50, the
 candidate's bad share is below 6 % with 95 % confidence."""
@@ -20,6 +21,8 @@ class Compare:
     """r0: how many times stable's bad share the candidate's may be."""
     fewest_requests: float = FEWEST_REQUESTS
     """Of the candidate, below which neither "pass" nor "nothing found" is said. Evidence against counts at once."""
+    alpha: float | None = None
+    """Chance of a false alarm in one attempt; None: an even share of the attempt's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +33,13 @@ class Threshold:
     """The metric's own unit; a counter's is the share of bad requests, 0 to 1. None: no lower bound."""
     maximum: float | None = None
     window_seconds: float = 60.0
-    """How much time one measurement covers."""
+    """How much time one measurement of a counter covers; an expression has its own ranges."""
     consecutive: int = 3
     """Fails at so many measurements in a row that break a bound."""
-    total: int = 0
-    """Fails at so many in the whole attempt; 0: no such limit."""
+    total: int | None = None
+    """Fails at so many in the whole attempt; None: no such limit."""
     fewest: int = 3
-    """Measurements within the bounds before it passes."""
+    """Measurements within the bounds, in a row, before it passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +53,14 @@ class CounterMetric:
     """Selector of the raw counters of bad requests, `name{matchers}`, without the tracks' labels."""
     total: str
     """Selector of the raw counters of all requests, likewise."""
-    candidate: Labels
-    """Labels that tell the candidate's series; an empty value means that the label is absent."""
-    stable: Labels
+    candidate: Track
+    """Labels that tell the candidate's series."""
+    stable: Track
     """Labels that tell stable's series: the same names."""
     judge: Compare | Threshold
-    critical: bool = False
+    critical: bool = True
+    interval_seconds: float = INTERVAL_SECONDS
+    """Distance of looks: the length of one interval."""
     split: str = "pod"
     """The label by which stable is split to measure overdispersion, and by which a pod's warm-up is recognised."""
 
@@ -68,7 +73,11 @@ class ValueMetric:
     source: str
     expression: str
     judge: Threshold
-    critical: bool = False
+    critical: bool = True
+    interval_seconds: float = INTERVAL_SECONDS
+    """Distance of looks."""
+    track: Track = ()
+    """Labels by which this release's value is taken from an answer for many; empty: the answer is one value."""
 
 
 Metric = CounterMetric | ValueMetric

@@ -20,6 +20,7 @@ Rules, each for a case that was met:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -55,6 +56,30 @@ class Series:
     def target(self) -> Labels:
         """The scraped target that it comes from."""
         return tuple(pair for pair in self.labels if pair[0] in TARGET_LABELS)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TrackLabel:
+    """One label by which a track's series are told."""
+
+    name: str
+    value: str
+    """Empty: the label is absent."""
+    regex: bool = False
+    """Whether the value is a regular expression, anchored at both ends."""
+
+    def matches(self, series: Series) -> bool:
+        """Whether a series has it."""
+        given = series.label(self.name)
+        return re.fullmatch(self.value, given) is not None if self.regex else given == self.value
+
+
+Track = tuple[TrackLabel, ...]
+
+
+def of_track(many: Iterable[Series], track: Track) -> tuple[Series, ...]:
+    """The series that have every label of a track."""
+    return tuple(series for series in many if all(label.matches(series) for label in track))
 
 
 def scrape_interval(series: Iterable[Series]) -> float | None:

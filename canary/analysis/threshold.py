@@ -55,7 +55,7 @@ def check(threshold: Threshold) -> None:
         raise SpecInvalid("a threshold needs min, max or both")
     if low is not None and high is not None and low > high:
         raise SpecInvalid(f"min ({low:g}) is above max ({high:g}): no value is within the bounds")
-    if threshold.consecutive < 1 and threshold.total < 1:
+    if threshold.consecutive < 1 and not threshold.total:
         raise SpecInvalid("a threshold needs a limit: consecutive or total, at least 1")
 
 

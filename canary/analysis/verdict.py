@@ -102,7 +102,8 @@ class MetricReading:
     """Whether this metric alone blocks a raise: failed, or evidence against of ten to one and more."""
     canary: SideSummary = SideSummary()
     stable: SideSummary = SideSummary()
-    critical: bool = False
+    critical: bool = True
+    """False: an advisory metric, which is reported and decides nothing."""
     no_data_since: float | None = None
     """Unix seconds since when nothing usable came; None while data come. A hold-and-alert limit counts from here."""
     message: str = ""
@@ -123,7 +124,7 @@ class Verdict:
 
     outcome: Outcome
     suspicious: bool
-    """Whether any metric blocks a raise of the weight."""
+    """Whether any critical metric blocks a raise of the weight."""
     readings: tuple[MetricReading, ...]
     reason: Reason
     message: str
@@ -132,24 +133,27 @@ class Verdict:
 
     @property
     def no_data_since(self) -> float | None:
-        """Since when, in Unix seconds, the metric that is longest without data has had none; None if all have data."""
-        return min((r.no_data_since for r in self.readings if r.no_data_since is not None), default=None)
+        """Since when, in Unix seconds, some critical metric has had no data; None if all have."""
+        since = (r.no_data_since for r in self.readings if r.critical and r.no_data_since is not None)
+        return min(since, default=None)
 
 
 def combine(readings: Iterable[MetricReading], at: float) -> Verdict:
     """Make one verdict of all metrics.
 
-    Any failed metric fails: each has its own share of alpha, so the chance that any of them fails a healthy candidate
-    is at most alpha. All have to pass. A metric without data neither fails nor passes, and keeps the others from
-    passing.
+    Any failed critical metric fails: each has its own share of alpha, so the chance that any of them fails a healthy
+    candidate is at most alpha. All critical ones have to pass. One without data neither fails nor passes, and keeps the
+    others from passing. Advisory metrics decide nothing.
 
     >>> combine([], at=0.0).reason
     <Reason.NO_METRICS: 'NoMetrics'>
     """
     known = tuple(readings)
-    if not known:
-        return Verdict(Outcome.INCONCLUSIVE, False, (), Reason.NO_METRICS, "No analysis template is named.", at)
-    outcomes = {reading.outcome for reading in known}
+    deciding = tuple(reading for reading in known if reading.critical)
+    if not deciding:
+        said = "Every metric is advisory." if known else "No analysis template is named."
+        return Verdict(Outcome.INCONCLUSIVE, False, known, Reason.NO_METRICS, said, at)
+    outcomes = {reading.outcome for reading in deciding}
     if Outcome.FAIL in outcomes:
         outcome = Outcome.FAIL
     elif Outcome.ERROR in outcomes:
@@ -158,9 +162,9 @@ def combine(readings: Iterable[MetricReading], at: float) -> Verdict:
         outcome = Outcome.PASS
     else:
         outcome = Outcome.INCONCLUSIVE
-    suspicious = any(reading.suspicious for reading in known)
-    deciding = strongest(known, outcome) or known[0]
-    return Verdict(outcome, suspicious, known, deciding.reason, f"{deciding.metric}: {deciding.message}", at)
+    suspicious = any(reading.suspicious for reading in deciding)
+    strong = strongest(deciding, outcome) or deciding[0]
+    return Verdict(outcome, suspicious, known, strong.reason, f"{strong.metric}: {strong.message}", at)
 
 
 def strongest(readings: Iterable[MetricReading], outcome: Outcome) -> MetricReading | None:

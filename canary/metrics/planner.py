@@ -19,13 +19,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from canary.analysis.samples import Labels, Series
-from canary.metrics.promql import Selector, regex_of
+from canary.analysis.samples import Series, Track, TrackLabel, of_track
+from canary.metrics.promql import Selector, escape, regex_of
 from canary.metrics.source import Answer, Kind, NoData, Query, Sample, Unavailable
 
 WINDOWS: Final = (30, 60, 120, 300, 900, 1800, 3600, 7200)
 """Literal ranges in seconds: few, so that releases share queries."""
-LONGEST_QUERY: Final = 16_000
+LONGEST_QUERY: Final = 48_000
 """Characters of one query; a group above is split. Prometheus takes a form of 10 MiB, proxies often 64 KiB."""
 
 
@@ -36,8 +36,8 @@ class CounterNeed:
     source: str
     selector: Selector
     """Without the tracks' labels."""
-    tracks: tuple[Labels, ...]
-    """Labels of each wanted track; all of the same names."""
+    tracks: tuple[Track, ...]
+    """Each wanted track; all with labels of the same names."""
     window_seconds: int
     """One of `WINDOWS`."""
     at: float
@@ -52,6 +52,8 @@ class ValueNeed:
     expression: str
     times: tuple[float, ...]
     """Unix seconds, evenly spaced."""
+    track: Track = ()
+    """Labels by which the wanted value is taken from an answer for many; empty: all of the answer."""
 
 
 Need = CounterNeed | ValueNeed
@@ -66,50 +68,61 @@ def window_for(seconds: float) -> int:
 class Plan:
     """Which query serves which need."""
 
-    served_by: Mapping[Need, tuple[Query, ...]]
+    served_by: Mapping[Need, Query]
 
     @property
     def queries(self) -> tuple[Query, ...]:
         """Every query, once."""
-        return tuple(dict.fromkeys(query for queries in self.served_by.values() for query in queries))
+        return tuple(dict.fromkeys(self.served_by.values()))
 
     def replies(self, answers: Mapping[Query, Answer]) -> dict[Need, Answer]:
         """Give each need its part of the answers; a query without an answer counts as not answered."""
         split = _Split(answers)
-        return {need: split.reply(need, queries) for need, queries in self.served_by.items()}
+        return {need: split.reply(need, query) for need, query in self.served_by.items()}
 
 
 def plan(needs: Iterable[Need]) -> Plan:
     """Group needs into queries."""
     groups: dict[tuple[str, Selector, tuple[str, ...], int, float], list[CounterNeed]] = {}
-    served: dict[Need, tuple[Query, ...]] = {}
+    served: dict[Need, Query] = {}
     for need in dict.fromkeys(needs):
         if isinstance(need, ValueNeed):
-            served[need] = (_value_query(need),)
+            served[need] = _value_query(need)
         else:
-            names = tuple(name for name, _ in need.tracks[0])
+            names = tuple(label.name for label in need.tracks[0])
             groups.setdefault((need.source, need.selector, names, need.window_seconds, need.at), []).append(need)
     for (source, selector, names, window, at), members in groups.items():
         for chunk in _chunks(members):
-            tracks = sorted({track for need in chunk for track in need.tracks})
-            matchers = [(name, regex_of(sorted({dict(track)[name] for track in tracks}))) for name in names]
+            labels = {label for need in chunk for track in need.tracks for label in track}
+            matchers = [(name, _alternatives(label for label in labels if label.name == name)) for name in names]
             query = Query(source, f"{selector.narrowed(matchers)}[{window}s]", Kind.SAMPLES, at)
-            served.update(dict.fromkeys(chunk, (query,)))
+            served.update(dict.fromkeys(chunk, query))
     return Plan(served)
+
+
+def _alternatives(labels: Iterable[TrackLabel]) -> str:
+    """One regular expression for the values of one label."""
+    known = sorted(labels)
+    exact = regex_of([label.value for label in known if not label.regex])
+    patterns = [f"(?:{label.value})" for label in known if label.regex]
+    return "|".join([*([exact] if any(not label.regex for label in known) else []), *patterns])
 
 
 def _chunks(members: Sequence[CounterNeed]) -> Iterator[list[CounterNeed]]:
     """Cut a group so that no query gets too long."""
     chunk: list[CounterNeed] = []
+    seen: set[TrackLabel] = set()
     length = 0
     for need in members:
-        # Escaping at most doubles a value.
-        own = sum(2 * len(value) + 1 for track in need.tracks for _, value in track)
-        if chunk and length + own > LONGEST_QUERY:
+        labels = {label for track in need.tracks for label in track}
+        added = sum(len(escape(regex_of([label.value]))) + 5 for label in labels - seen)
+        if chunk and length + added > LONGEST_QUERY:
             yield chunk
-            chunk, length = [], 0
+            chunk, seen, length = [], set(), 0
+            added = sum(len(escape(regex_of([label.value]))) + 5 for label in labels)
         chunk.append(need)
-        length += own
+        seen |= labels
+        length += added
     if chunk:
         yield chunk
 
@@ -122,32 +135,28 @@ def _value_query(need: ValueNeed) -> Query:
 
 
 class _Split:
-    """Answers, indexed by identity once for each query, however many needs share it."""
+    """Answers, indexed by their exact labels once for each query, however many needs share it."""
 
     def __init__(self, answers: Mapping[Query, Answer]) -> None:
         self._answers = answers
-        self._indexed: dict[tuple[Query, tuple[str, ...]], dict[Labels, list[Series]]] = {}
+        self._indexed: dict[tuple[Query, tuple[str, ...]], dict[tuple[str, ...], list[Series]]] = {}
 
-    def reply(self, need: Need, queries: Sequence[Query]) -> Answer:
-        found: list[Series] = []
-        for query in queries:
-            got = self._answers.get(query, Unavailable("the query was not sent"))
-            if isinstance(got, NoData):
-                continue
-            if not isinstance(got, Sample):
-                return got
-            if isinstance(need, ValueNeed):
-                return got
-            index = self._index(query, got, tuple(name for name, _ in need.tracks[0]))
-            for track in need.tracks:
-                found.extend(index.get(track, ()))
-        return Sample(tuple(found)) if found else NoData()
+    def reply(self, need: Need, query: Query) -> Answer:
+        got = self._answers.get(query, Unavailable("the query was not sent"))
+        tracks = need.tracks if isinstance(need, CounterNeed) else (need.track,)
+        if not isinstance(got, Sample) or not tracks[0]:
+            return got
+        found = tuple(series for track in tracks for series in self._of(query, got, track))
+        return Sample(found) if found else NoData()
 
-    def _index(self, query: Query, got: Sample, names: tuple[str, ...]) -> dict[Labels, list[Series]]:
+    def _of(self, query: Query, got: Sample, track: Track) -> tuple[Series, ...]:
+        exact = tuple(label for label in track if not label.regex)
+        names = tuple(label.name for label in exact)
         key = (query, names)
         if key not in self._indexed:
-            index: dict[Labels, list[Series]] = {}
+            index: dict[tuple[str, ...], list[Series]] = {}
             for series in got.series:
-                index.setdefault(tuple((name, series.label(name)) for name in names), []).append(series)
+                index.setdefault(tuple(series.label(name) for name in names), []).append(series)
             self._indexed[key] = index
-        return self._indexed[key]
+        near = self._indexed[key].get(tuple(label.value for label in exact), ())
+        return of_track(near, track)

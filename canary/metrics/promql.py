@@ -1,7 +1,7 @@
 r"""The little PromQL that Canary writes: selectors with added matchers, and text that becomes part of a string.
 
-Nothing is pasted: what a user gives as an argument is escaped where it stands inside a PromQL string, and has to be a
-number or a duration where it does not.
+Nothing is pasted: what a user gives as an argument is escaped where it stands, which has to be inside a
+PromQL string.
 """
 
 from __future__ import annotations
@@ -13,14 +13,11 @@ from typing import Final, Self
 
 from canary.errors import SpecInvalid
 
-_SELECTOR: Final = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(.*)\})?\s*", re.DOTALL)
-_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_SELECTOR: Final = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)?\s*(?:\{(.*)\})?\s*", re.DOTALL)
 _MATCHER: Final = re.compile(
     r"""\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')\s*(,|$)"""
 )
-_PLACEHOLDER: Final = re.compile(r"\{\{\s*([a-zA-Z][\w.-]*)\s*\}\}")
-_BARE: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?(ms|s|m|h|d|w|y)?")
-"""What may stand outside of a string: a number or a duration."""
+_VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 _RE2_SPECIAL: Final = re.compile(r"([\\.+*?()|\[\]{}^$])")
 
 
@@ -62,7 +59,7 @@ class Selector:
             and ranges have no place.
         """
         found = _SELECTOR.fullmatch(text)
-        if found is None:
+        if found is None or not (found[1] or found[2]):
             raise SpecInvalid(
                 f'not a plain selector such as name{{label="value"}}: {text!r} (counters are differenced by Canary: '
                 "leave out rate(), sum() and ranges)"
@@ -76,7 +73,7 @@ class Selector:
                     f"cannot read the matchers from {matchers[position : position + 40]!r} on in {text!r}"
                 )
             position = matcher.end()
-        return cls(found[1], matchers.rstrip(", \t\n"))
+        return cls(found[1] or "", matchers.rstrip(", \t\n"))
 
     def narrowed(self, regexes: Iterable[tuple[str, str]]) -> str:
         """The selector with further matchers, each a label and a regular expression."""
@@ -84,81 +81,62 @@ class Selector:
         return f"{self.name}{{{','.join([*([self.matchers] if self.matchers else []), *added])}}}"
 
 
-def fill(text: str, values: Mapping[str, str], what: str) -> str:
-    r"""Put values in the place of `{{name}}`.
-
-    Inside a string the value is escaped; outside it has to be a number or a duration, as nothing else can be made safe
-    there.
+def fill(text: str, values: Mapping[str, str]) -> str:
+    r"""Put values in the place of `${name}` in PromQL: escaped for the string, and for a regular expression in it.
 
     Raises
     ------
     SpecInvalid
-        An unknown name, a value that may not stand there, or a placeholder in a raw string, which knows no escapes.
+        An unknown name, or a variable outside of a string in quotes: nothing can be made safe there.
 
-    >>> fill('x{job="{{args.job}}"}', {"args.job": 'a"} or up{'}, "m")
+    >>> fill('x{job="${args.job}"}', {"args.job": 'a"} or up{'})
     'x{job="a\\"} or up{"}'
+    >>> fill('x{job=~"${args.job}-.*"}', {"args.job": "a.b"})
+    'x{job=~"a\\\\.b-.*"}'
     """
     parts: list[str] = []
     position = 0
-    for found in _PLACEHOLDER.finditer(text):
-        name = found[1]
-        if name not in values:
-            known = ", ".join(sorted(values)) or "none"
-            raise SpecInvalid(f"{what}: unknown placeholder {{{{{name}}}}} (known: {known})")
-        parts.append(text[position : found.start()])
-        value = values[name]
-        match _quote_open_at(text, found.start()):
-            case "`":
-                raise SpecInvalid(f"{what}: {{{{{name}}}}} stands in a `raw` string: use double quotes")
-            case "":
-                if not _BARE.fullmatch(value):
-                    raise SpecInvalid(
-                        f"{what}: {{{{{name}}}}} stands outside of a string, so it must be a number or a duration, "
-                        f"not {value!r}"
-                    )
-                parts.append(value)
-            case quote:
-                parts.append(escape(value, quote))
+    for found in _VARIABLE.finditer(text):
+        value = _value(found, values)
+        opened, quote = _string_open_at(text, found.start())
+        if quote not in ('"', "'"):
+            raise SpecInvalid(
+                f"{found[0]} stands outside of a label's value in {text!r}: a variable may stand only between quotes"
+            )
+        if text[:opened].rstrip().endswith(("=~", "!~")):
+            value = regex_of([value])
+        parts += [text[position : found.start()], escape(value, quote)]
         position = found.end()
     return "".join([*parts, text[position:]])
 
 
-def fill_plain(text: str, values: Mapping[str, str], what: str) -> str:
-    """Put values in the place of `{{name}}` in a label's value: no PromQL yet, so nothing is escaped."""
-
-    def value(found: re.Match[str]) -> str:
-        if found[1] not in values:
-            known = ", ".join(sorted(values)) or "none"
-            raise SpecInvalid(f"{what}: unknown placeholder {{{{{found[1]}}}}} (known: {known})")
-        return values[found[1]]
-
-    return _PLACEHOLDER.sub(value, text)
-
-
-def label_name(text: str, what: str) -> str:
-    """Check a label's name.
+def fill_label(text: str, values: Mapping[str, str], *, regex: bool = False) -> str:
+    """Put values in the place of `${name}` in a label's value: no PromQL yet; in a regular expression they are escaped.
 
     Raises
     ------
     SpecInvalid
-        It is none.
+        An unknown name.
     """
-    if not _LABEL.fullmatch(text):
-        raise SpecInvalid(f"{what}: {text!r} is not a label's name")
-    return text
+    return _VARIABLE.sub(lambda found: regex_of([_value(found, values)]) if regex else _value(found, values), text)
 
 
-def _quote_open_at(text: str, position: int) -> str:
-    """Which quote is open at a position of the template's own text; empty if none is."""
-    quote_char = ""
-    index = 0
+def _value(found: re.Match[str], values: Mapping[str, str]) -> str:
+    if found[1] not in values:
+        raise SpecInvalid(f"{found[0]} is not a variable (known: {', '.join(sorted(values)) or 'none'})")
+    return values[found[1]]
+
+
+def _string_open_at(text: str, position: int) -> tuple[int, str]:
+    """Where the string begins that is open at a position of the template's own text, and its quote; empty if none."""
+    opened, quote, index = 0, "", 0
     while index < position:
         char = text[index]
-        if quote_char and char == "\\" and quote_char != "`":
+        if quote and char == "\\" and quote != "`":
             index += 1
-        elif quote_char and char == quote_char:
-            quote_char = ""
-        elif not quote_char and char in "\"'`":
-            quote_char = char
+        elif char == quote:
+            quote = ""
+        elif not quote and char in "\"'`":
+            opened, quote = index, char
         index += 1
-    return quote_char
+    return opened, quote

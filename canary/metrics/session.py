@@ -24,10 +24,10 @@ from typing import Final, Self
 import numpy as np
 
 from canary.analysis import threshold
-from canary.analysis.counters import STEP_SECONDS, CounterState, TrackSeries, count, skip
+from canary.analysis.counters import CounterState, TrackSeries, count, skip
 from canary.analysis.metric import Compare, CounterMetric, Metric, ValueMetric
 from canary.analysis.reading import Trouble, read_counter, read_value
-from canary.analysis.samples import Series
+from canary.analysis.samples import Series, of_track
 from canary.analysis.verdict import MetricReading, Outcome, Reason, Verdict, combine
 from canary.errors import SpecInvalid
 from canary.metrics.planner import CounterNeed, Need, ValueNeed, window_for
@@ -62,6 +62,21 @@ class _Judged:
     looked: bool = False
     """Whether some look has covered everything up to the present."""
 
+    @classmethod
+    def start(cls, metric: Metric, share: float, started_at: float) -> Self:
+        """Nothing measured yet."""
+        own = metric.judge.alpha if isinstance(metric.judge, Compare) else None
+        # Looks at expressions hang on round times, so that releases share them.
+        grid = started_at // metric.interval_seconds * metric.interval_seconds
+        return cls(
+            metric,
+            share if own is None else own,
+            CounterState.start(started_at),
+            threshold.ThresholdState(),
+            grid,
+            started_at,
+        )
+
     def reading(self) -> MetricReading:
         """What the metric says now."""
         if isinstance(self.metric, CounterMetric):
@@ -75,7 +90,6 @@ class AnalysisSession:
 
     started_at: float
     """Unix seconds since when the candidate gets traffic."""
-    step_seconds: float
     judged: tuple[_Judged, ...]
     at: float
     """Unix seconds of the last look."""
@@ -83,16 +97,14 @@ class AnalysisSession:
     """When each of the candidate's pods became ready, Unix seconds."""
 
     @classmethod
-    def start(
-        cls, metrics: Iterable[Metric], *, started_at: float, alpha: float = 0.01, step_seconds: float = STEP_SECONDS
-    ) -> Self:
+    def start(cls, metrics: Iterable[Metric], *, started_at: float, alpha: float = 0.01) -> Self:
         """Begin to judge.
 
         Parameters
         ----------
         alpha
-            The chance of a false alarm in the whole attempt, split evenly over the metrics that compare. Another
-            attempt (`canary retry`) and the return of the weight spend their own.
+            The chance of a false alarm in the whole attempt, split evenly over the critical metrics that compare and
+            have none of their own. Another attempt (`canary retry`) and the return of the weight spend their own.
 
         Raises
         ------
@@ -108,12 +120,9 @@ class AnalysisSession:
         names = [metric.name for metric in known]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise SpecInvalid(f"the metric {twice[0]} is named twice")
-        share = alpha / max(1, sum(isinstance(metric.judge, Compare) for metric in known))
-        fresh = (
-            _Judged(metric, share, CounterState.start(started_at), threshold.ThresholdState(), started_at, started_at)
-            for metric in known
-        )
-        return cls(started_at, step_seconds, tuple(fresh), started_at)
+        sharing = [each for each in known if isinstance(each.judge, Compare) and each.judge.alpha is None]
+        share = alpha / max(1, sum(metric.critical for metric in sharing))
+        return cls(started_at, tuple(_Judged.start(metric, share, started_at) for metric in known), started_at)
 
     def with_ready_pods(self, ready_at: Mapping[str, float]) -> Self:
         """Tell when the candidate's pods became ready, Unix seconds by name: their warm-up counts from there."""
@@ -121,12 +130,12 @@ class AnalysisSession:
 
     def needs(self, now: float) -> tuple[Need, ...]:
         """What has to be measured to judge until `now`, Unix seconds; the caller gives all sessions the same `now`."""
-        return tuple(need for judged in self.judged for need in _needs(judged, now, self.step_seconds).values())
+        return tuple(need for judged in self.judged for need in _needs(judged, now).values())
 
     def ingest(self, now: float, replies: Mapping[Need, Answer]) -> Self:
         """Take in the replies to `needs(now)`; what has no reply counts as not answered."""
         ready = dict(self.ready_at)
-        judged = tuple(_ingest(each, now, self.step_seconds, replies, ready) for each in self.judged)
+        judged = tuple(_ingest(each, now, replies, ready) for each in self.judged)
         return replace(self, judged=judged, at=now)
 
     @property
@@ -142,7 +151,8 @@ class AnalysisSession:
     @property
     def due_again_seconds(self) -> float:
         """In how many seconds another look is worth its queries; less while the past is still being read."""
-        return self.step_seconds if all(each.looked for each in self.judged) else min(1.0, self.step_seconds)
+        shortest = min((each.metric.interval_seconds for each in self.judged), default=10.0)
+        return shortest if all(each.looked for each in self.judged) else min(1.0, shortest)
 
 
 def _check(metric: Metric) -> None:
@@ -164,25 +174,25 @@ def _check_judge(metric: Metric) -> None:
 def _check_tracks(metric: CounterMetric) -> None:
     Selector.parse(metric.bad)
     Selector.parse(metric.total)
-    candidate, stable = dict(metric.candidate), dict(metric.stable)
-    if not candidate or candidate.keys() != stable.keys():
+    names = [[label.name for label in track] for track in (metric.candidate, metric.stable)]
+    if not names[0] or names[0] != names[1]:
         raise SpecInvalid("both tracks need the same identity labels, at least one")
-    if candidate == stable:
+    if metric.candidate == metric.stable:
         raise SpecInvalid("the identity labels do not tell the tracks apart")
 
 
-def _needs(judged: _Judged, now: float, step: float) -> dict[str, Need]:
+def _needs(judged: _Judged, now: float) -> dict[str, Need]:
     """By role: `bad` and `total` of a counter, `value` of an expression; nothing if nothing is due."""
     metric = judged.metric
     if isinstance(metric, ValueMetric):
         times = _value_times(judged, metric, now)
-        return {"value": ValueNeed(metric.source, metric.expression, times)} if times else {}
+        return {"value": ValueNeed(metric.source, metric.expression, times, metric.track)} if times else {}
     state = judged.counters
-    if now - state.edge < step:
+    if now - state.edge < metric.interval_seconds:
         return {}
     at = min(now, state.edge + LONGEST_READ)
     window = window_for(at - state.read_from)
-    tracks = tuple(sorted({tuple(sorted(metric.candidate)), tuple(sorted(metric.stable))}))
+    tracks = (metric.candidate, metric.stable)
     return {
         role: CounterNeed(metric.source, Selector.parse(selector), tracks, window, at)
         for role, selector in (("bad", metric.bad), ("total", metric.total))
@@ -190,22 +200,20 @@ def _needs(judged: _Judged, now: float, step: float) -> dict[str, Need]:
 
 
 def _value_times(judged: _Judged, metric: ValueMetric, now: float) -> tuple[float, ...]:
-    every = metric.judge.window_seconds
+    every = metric.interval_seconds
     due = int((now - judged.measured_until) // every)
     return tuple(judged.measured_until + every * k for k in range(1, min(due, MOST_VALUES) + 1))
 
 
-def _ingest(
-    judged: _Judged, now: float, step: float, replies: Mapping[Need, Answer], ready_at: Mapping[str, float]
-) -> _Judged:
-    needs = _needs(judged, now, step)
+def _ingest(judged: _Judged, now: float, replies: Mapping[Need, Answer], ready_at: Mapping[str, float]) -> _Judged:
+    needs = _needs(judged, now)
     if not needs:
         return judged
     got = {role: replies.get(need, Unavailable("no answer came back")) for role, need in needs.items()}
     if isinstance(judged.metric, ValueMetric):
         judged = _ingest_values(judged, judged.metric, needs["value"], got["value"], now)
     else:
-        judged = _ingest_counters(judged, judged.metric, needs["total"], got, now, step, ready_at)
+        judged = _ingest_counters(judged, judged.metric, needs["total"], got, now, ready_at)
     reading = judged.reading()
     if judged.failed is None and reading.outcome is Outcome.FAIL:
         judged = replace(judged, failed=reading)
@@ -218,7 +226,6 @@ def _ingest_counters(
     need: Need,
     got: Mapping[str, Answer],
     now: float,
-    step: float,
     ready_at: Mapping[str, float],
 ) -> _Judged:
     if not isinstance(need, CounterNeed):
@@ -226,21 +233,18 @@ def _ingest_counters(
     for role in ("total", "bad"):
         if (refusal := _refusal(got[role])) is not None:
             return _troubled(judged, *refusal)
-    candidate, stable = dict(metric.candidate), dict(metric.stable)
     bad, every = _finite(got["bad"]), _finite(got["total"])
     found = TrackSeries(
-        candidate_bad=_of(bad, candidate),
-        candidate_total=_of(every, candidate),
-        stable_bad=_of(bad, stable),
-        stable_total=_of(every, stable),
+        candidate_bad=of_track(bad, metric.candidate),
+        candidate_total=of_track(every, metric.candidate),
+        stable_bad=of_track(bad, metric.stable),
+        stable_total=of_track(every, metric.stable),
     )
-    state = count(
-        judged.counters, metric, found, ready_at, read_from=need.at - need.window_seconds, read_until=need.at, step=step
-    )
+    state = count(judged.counters, metric, found, ready_at, read_from=need.at - need.window_seconds, read_until=need.at)
     behind = need.at < now
     if behind:
         # Whatever has no samples by now will never have any: the source was down, or there was nothing to scrape.
-        state = skip(state, need.at - state.max_gap - 2 * step, step)
+        state = skip(state, need.at - state.max_gap - 2 * metric.interval_seconds, metric.interval_seconds)
     judged = replace(judged, counters=state, looked=judged.looked or not behind)
     trouble = _missing(state, found, got["total"], now) if not behind else None
     if trouble is not None:
@@ -274,7 +278,7 @@ def _ingest_values(judged: _Judged, metric: ValueMetric, need: Need, got: Answer
     judged = replace(
         judged,
         measured_until=need.times[-1],
-        looked=judged.looked or now - need.times[-1] < metric.judge.window_seconds,
+        looked=judged.looked or now - need.times[-1] < metric.interval_seconds,
     )
     if not isinstance(got, Sample):
         return _troubled(judged, Reason.NO_DATA, "the query answers, and is empty")
@@ -305,10 +309,6 @@ def _refusal(answer: Answer) -> tuple[Reason, str] | None:
             return Reason.PARTIAL, f"the source says that its answer is partial: {'; '.join(warnings)[:300]}"
         case _:
             return None
-
-
-def _of(series: Iterable[Series], labels: Mapping[str, str]) -> tuple[Series, ...]:
-    return tuple(each for each in series if all(each.label(name) == value for name, value in labels.items()))
 
 
 def _finite(answer: Answer) -> tuple[Series, ...]:

@@ -266,7 +266,7 @@ def test_alpha_is_split_over_the_metrics_that_compare():
 
 
 QUEUE = ValueMetric(
-    "queue/length", "main", "max(queue_length)", Threshold(maximum=10, window_seconds=60, consecutive=2)
+    "queue/length", "main", "max(queue_length)", Threshold(maximum=10, consecutive=2), interval_seconds=60
 )
 
 

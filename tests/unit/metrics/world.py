@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from canary.analysis.metric import Compare, CounterMetric, Threshold
-from canary.analysis.samples import Series
+from canary.analysis.samples import Series, Track, TrackLabel, of_track
 from canary.metrics.planner import CounterNeed, Need
 from canary.metrics.source import Answer, NoData, Sample
 
-CANARY = (("namespace", "shop"), ("pod_template_hash", "new"))
-STABLE = (("namespace", "shop"), ("pod_template_hash", "old"))
+CANARY = (TrackLabel("namespace", "shop"), TrackLabel("pod_template_hash", "new"))
+STABLE = (TrackLabel("namespace", "shop"), TrackLabel("pod_template_hash", "old"))
 
 Rate = Callable[[float], float]
 
 
-def errors(judge: Compare | Threshold | None = None, name: str = "http/errors") -> CounterMetric:
+def errors(judge: Compare | Threshold | None = None, name: str = "http/errors", interval: float = 5.0) -> CounterMetric:
     return CounterMetric(
         name,
         "main",
@@ -31,13 +31,14 @@ def errors(judge: Compare | Threshold | None = None, name: str = "http/errors") 
         candidate=CANARY,
         stable=STABLE,
         judge=judge or Compare(),
+        interval_seconds=interval,
     )
 
 
 @dataclass
 class Pod:
     name: str
-    track: tuple[tuple[str, str], ...]
+    track: Track
     born: float
     """Its counters start at zero then; a second is the world's resolution."""
     phase: float
@@ -60,7 +61,7 @@ class World:
 
     def serve(
         self,
-        track: tuple[tuple[str, str], ...],
+        track: Track,
         pods: int,
         rps: Rate,
         bad_share: Rate,
@@ -71,7 +72,7 @@ class World:
         """Add pods that share `rps(t)` requests a second, `bad_share(t)` of them bad."""
         for index in range(pods):
             pod = Pod(
-                f"{dict(track)['pod_template_hash']}-{index}-{len(self.pods)}",
+                f"{track[1].value}-{index}-{len(self.pods)}",
                 track,
                 self.begins if born is None else born,
                 phase=float(self.rng.uniform(0, self.interval)),
@@ -101,7 +102,13 @@ class World:
                 values = np.floor(np.interp(times - self.begins, np.arange(self.lasts + 1), counted))
                 born = values > 0 if code == "503" else np.ones(len(values), dtype=bool)  # born at its first error
                 if born.any():
-                    labels = (*pod.track, ("code", code), ("instance", pod.name), ("job", "pods"), ("pod", pod.name))
+                    labels = (
+                        *((label.name, label.value) for label in pod.track),
+                        ("code", code),
+                        ("instance", pod.name),
+                        ("job", "pods"),
+                        ("pod", pod.name),
+                    )
                     yield Series(tuple(sorted(labels)), times[born], values[born])
 
     def reply(self, needs: Iterable[Need]) -> dict[Need, Answer]:
@@ -111,7 +118,7 @@ class World:
             found = tuple(
                 series
                 for series in self.series(need.at - need.window_seconds, need.at)
-                if any(all(series.label(k) == v for k, v in track) for track in need.tracks)
+                if any(of_track([series], track) for track in need.tracks)
                 and (not need.selector.matchers or series.label("code") == "503")
             )
             replies[need] = Sample(found) if found else NoData()

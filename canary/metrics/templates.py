@@ -1,0 +1,156 @@
+"""From a template, its arguments and a release's names to the metrics that a session judges.
+
+The names of both tracks come in as `Tracks`, so the return of the weight after a promotion is the same template with
+other names: the Deployment's new pods as the candidate, the canary copy as stable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from canary.analysis import metric as judged
+from canary.analysis.samples import Track, TrackLabel
+from canary.api import template as api
+from canary.api.variables import Variable
+from canary.errors import SpecInvalid
+from canary.metrics.promql import Selector, fill, fill_label
+
+POD_LABEL = "pod"
+"""What stable is split by to measure its dispersion, and a warming pod recognised by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """The names by which a release's two tracks are found."""
+
+    namespace: str
+    rollout: str
+    workload: str
+    stable_service: str
+    candidate_service: str
+    service_port: int
+    stable_hash: str
+    """pod-template-hash of the pods that are the reference."""
+    candidate_hash: str
+    """pod-template-hash of the pods that are judged."""
+
+    def values(self) -> dict[str, str]:
+        """The templates' variables."""
+        return {
+            Variable.NAMESPACE: self.namespace,
+            Variable.ROLLOUT: self.rollout,
+            Variable.WORKLOAD: self.workload,
+            Variable.STABLE_SERVICE: self.stable_service,
+            Variable.CANARY_SERVICE: self.candidate_service,
+            Variable.SERVICE_PORT: str(self.service_port),
+            Variable.STABLE_HASH: self.stable_hash,
+            Variable.CANARY_HASH: self.candidate_hash,
+        }
+
+
+def metrics_of(template: api.Template, arguments: Mapping[str, str], tracks: Tracks) -> tuple[judged.Metric, ...]:
+    """Fill a template in.
+
+    Raises
+    ------
+    SpecInvalid
+        Names the template, the metric and what is wrong: an argument, a selector, a field that is not served yet.
+    """
+    name = template.metadata.name
+    try:
+        values = {**tracks.values(), **template.spec.arguments(dict(arguments))}
+    except ValueError as error:
+        raise SpecInvalid(f"template {name}: {error}") from error
+    return tuple(_metric(template, each, values) for each in template.spec.metrics)
+
+
+def _metric(template: api.Template, metric: api.Metric, values: Mapping[str, str]) -> judged.Metric:
+    name = f"{template.metadata.name}/{metric.name}"
+    try:
+        if metric.counter is not None:
+            return _counter(name, metric, metric.counter, template.spec.identity_of(metric), values)
+        if metric.value is not None:
+            return _value(name, metric, metric.value, template.spec.identity_of(metric), values)
+        raise SpecInvalid("histogram is not served yet")  # noqa: TRY301 -- named by the same handler as the others
+    except SpecInvalid as error:
+        raise SpecInvalid(f"template {template.metadata.name}, metric {metric.name}: {error}") from error
+
+
+def _counter(
+    name: str,
+    metric: api.Metric,
+    counter: api.Counter,
+    identity: api.Identity | None,
+    values: Mapping[str, str],
+) -> judged.CounterMetric:
+    if identity is None:
+        raise SpecInvalid("a counter needs identity")
+    bad, total = fill(counter.bad, values), fill(counter.total, values)
+    for selector in (bad, total):
+        Selector.parse(selector)
+    return judged.CounterMetric(
+        name,
+        metric.source,
+        bad,
+        total,
+        candidate=_track(identity, values, candidate=True),
+        stable=_track(identity, values, candidate=False),
+        judge=_compare(metric.compare) if metric.compare is not None else _threshold(metric),
+        critical=metric.critical,
+        interval_seconds=float(metric.interval.seconds),
+        split=POD_LABEL,
+    )
+
+
+def _value(
+    name: str, metric: api.Metric, value: api.Value, identity: api.Identity | None, values: Mapping[str, str]
+) -> judged.ValueMetric:
+    expression = fill(value.query, values)
+    # A query without variables answers for every release at once; this one's value is taken from it by identity.
+    shared = expression == value.query and identity is not None
+    return judged.ValueMetric(
+        name,
+        metric.source,
+        expression,
+        _threshold(metric),
+        critical=metric.critical,
+        interval_seconds=float(metric.interval.seconds),
+        track=_track(identity, values, candidate=True) if shared and identity is not None else (),
+    )
+
+
+def _track(identity: api.Identity, values: Mapping[str, str], *, candidate: bool) -> Track:
+    labels = []
+    for label in identity.labels:
+        regex = label.match is api.Match.REGEX
+        text = label.canary_text if candidate else label.stable_text
+        labels.append(TrackLabel(label.name, fill_label(text, values, regex=regex), regex=regex))
+    return tuple(labels)
+
+
+def _compare(compare: api.Compare) -> judged.Compare:
+    if compare.direction is not api.Direction.INCREASE:
+        raise SpecInvalid(f"compare.direction {compare.direction} is not served yet")
+    if compare.against is not api.Against.STABLE:
+        raise SpecInvalid(f"compare.against {compare.against} is not served yet")
+    return judged.Compare(
+        tolerated_ratio=compare.tolerated_ratio.value,
+        fewest_requests=float(compare.min_count),
+        alpha=None if compare.alpha is None else compare.alpha.value,
+    )
+
+
+def _threshold(metric: api.Metric) -> judged.Threshold:
+    threshold = metric.threshold
+    if threshold is None:
+        judge = "burnRate" if metric.burn_rate is not None else "custom"
+        raise SpecInvalid(f"judge {judge} is not served yet")
+    return judged.Threshold(
+        minimum=None if threshold.min is None else threshold.min.value,
+        maximum=None if threshold.max is None else threshold.max.value,
+        window_seconds=float(threshold.window.seconds),
+        consecutive=threshold.consecutive,
+        total=threshold.total,
+        fewest=threshold.pass_after,
+    )

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from canary.analysis.metric import CounterMetric, Threshold, ValueMetric
+from canary.analysis.samples import TrackLabel
+from canary.api.template import ClusterAnalysisTemplate
+from canary.errors import SpecInvalid
+from canary.metrics.session import AnalysisSession
+from canary.metrics.templates import Tracks, metrics_of
+
+LIBRARY = sorted((Path(__file__).parents[3] / "analysis").glob("*.yaml"))
+TRACKS = Tracks(
+    namespace="shop",
+    rollout="checkout",
+    workload="checkout",
+    stable_service="checkout",
+    candidate_service="checkout-canary",
+    service_port=80,
+    stable_hash="old",
+    candidate_hash="new",
+)
+
+
+def template(metric: dict[str, Any], **spec: Any) -> ClusterAnalysisTemplate:
+    labels = [{"name": "pod_template_hash", "stable": "${stableHash}", "canary": "${canaryHash}"}]
+    return ClusterAnalysisTemplate.model_validate(
+        {
+            "apiVersion": "canary.delivery/v1alpha1",
+            "kind": "ClusterAnalysisTemplate",
+            "metadata": {"name": "http"},
+            "spec": {"identity": {"labels": labels}, "metrics": [{"name": "errors", **metric}], **spec},
+        }
+    )
+
+
+COUNTER = {
+    "bad": 'http_requests_total{job="${args.job}",code=~"5.."}',
+    "total": 'http_requests_total{job="${args.job}"}',
+}
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
+def test_every_template_of_the_library_can_be_judged(path: Path):
+    for document in yaml.safe_load_all(path.read_text()):
+        metrics = metrics_of(ClusterAnalysisTemplate.model_validate(document), {}, TRACKS)
+        assert AnalysisSession.start(metrics, started_at=0.0).needs(60.0)
+
+
+def test_envoy_s_clusters_are_told_by_contour_s_names():
+    (path,) = (path for path in LIBRARY if path.name == "contour-envoy-errors.yaml")
+    (metric,) = metrics_of(ClusterAnalysisTemplate.model_validate(yaml.safe_load(path.read_text())), {}, TRACKS)
+    assert isinstance(metric, CounterMetric)
+    assert metric.candidate == (TrackLabel("envoy_cluster_name", "shop_checkout-canary_80"),)
+    assert metric.stable == (TrackLabel("envoy_cluster_name", "shop_checkout_80"),)
+
+
+def test_an_argument_with_quotes_and_braces_stays_inside_its_string():
+    made = template({"counter": COUNTER, "compare": {}}, args=[{"name": "job"}])
+    (metric,) = metrics_of(made, {"job": '"} or up{x="'}, TRACKS)
+    assert isinstance(metric, CounterMetric)
+    assert metric.total == r'http_requests_total{job="\"} or up{x=\""}'
+
+
+def test_a_missing_argument_is_named_with_its_template():
+    made = template({"counter": COUNTER, "compare": {}}, args=[{"name": "job"}])
+    with pytest.raises(SpecInvalid, match="template http: argument 'job' has no default"):
+        metrics_of(made, {}, TRACKS)
+
+
+@pytest.mark.parametrize(
+    ("metric", "says"),
+    [
+        ({"counter": {"bad": "a", "total": "b"}, "compare": {"direction": "either"}}, "direction either is not served"),
+        ({"counter": {"bad": "a", "total": "b"}, "compare": {"against": "baseline"}}, "against baseline is not served"),
+        ({"counter": {"bad": "a", "total": "b"}, "burnRate": {"objective": "99.9"}}, "burnRate is not served"),
+        ({"histogram": {"buckets": "a", "bound": "0.5"}, "compare": {}}, "histogram is not served"),
+    ],
+)
+def test_what_is_not_served_yet_is_refused_by_name(metric: dict[str, Any], says: str):
+    with pytest.raises(SpecInvalid, match=f"template http, metric errors: .*{says}"):
+        metrics_of(template(metric), {}, TRACKS)
+
+
+def test_a_value_s_query_without_variables_is_shared_and_sorted_by_identity():
+    bound = {"max": "10", "total": 5, "passAfter": 2}
+    shared, own = (
+        metrics_of(template({"value": {"query": query}, "threshold": bound, "severity": "advisory"}), {}, TRACKS)[0]
+        for query in ("max by (pod_template_hash) (queue)", 'max(queue{pod_template_hash="${canaryHash}"})')
+    )
+    assert isinstance(shared, ValueMetric)
+    assert shared.track == (TrackLabel("pod_template_hash", "new"),)
+    assert isinstance(own, ValueMetric)
+    assert (own.track, own.expression) == ((), 'max(queue{pod_template_hash="new"})')
+    assert own.judge == Threshold(maximum=10.0, total=5, fewest=2)
+    assert not own.critical
