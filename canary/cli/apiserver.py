@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
 import urllib3
+import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
@@ -63,7 +64,7 @@ def connect(target: Target) -> ApiServer:
             named = next((c for c in contexts if c["name"] == target.context), active)
             namespace = named["context"].get("namespace") or namespace
             user = named["context"].get("user", "")
-    except (ConfigException, OSError, KeyError, TypeError) as error:
+    except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError) as error:
         raise NeedsHuman(f"no cluster to talk to: {_config_problem(target, error)}") from error
     settings.retries = False  # a person decides about a second try; and urllib3 would log each of its own
     return ApiServer(client.ApiClient(settings), settings.host, target.namespace or namespace, user)
@@ -81,7 +82,7 @@ def _config_problem(target: Target, error: Exception) -> str:
         return "there is no kubeconfig; give one with --kubeconfig or $KUBECONFIG"
     if target.context:
         return f"the kubeconfig has no usable context {target.context!r}; `kubectl config get-contexts` lists them"
-    return f"the kubeconfig cannot be used: {str(error).strip() or type(error).__name__}"
+    return f"the kubeconfig cannot be used: {' '.join(str(error).split()) or type(error).__name__}"
 
 
 class ApiServer:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from canary.core.phases import Phase, Stage
 from canary.core.plan import Step
 
-if TYPE_CHECKING:  # pydantic is imported only when an object is read
+if TYPE_CHECKING:  # the models are imported only when an object is read
     from canary.api.conditions import Condition
     from canary.api.rollout import RolloutSpec
     from canary.api.status import RolloutStatus

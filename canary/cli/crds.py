@@ -7,6 +7,6 @@ import typer
 
 def crds() -> None:
     """Print the CRDs, for `kubectl apply --server-side -f -`."""
-    from canary.api.crd import manifests  # noqa: PLC0415 -- pydantic is not needed for help
+    from canary.api.crd import manifests  # noqa: PLC0415 -- the models are not needed for help
 
     typer.echo(manifests(), nl=False)

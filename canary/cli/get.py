@@ -15,7 +15,7 @@ from canary.cli.completion import complete_rollouts
 from canary.cli.data import document, emit, listing
 from canary.cli.lookup import find
 from canary.cli.marks import style
-from canary.cli.options import Context, DataFormat, Kubeconfig, ListFormat, Namespace
+from canary.cli.options import Context, DataFormat, Kubeconfig, ListFormat, Namespace, one_of
 from canary.cli.session import console, place
 from canary.cli.wording import SHORT_COMMIT, phase, since, version
 from canary.core.phases import Phase
@@ -32,7 +32,8 @@ def get(
     ] = None,
     everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Those of all namespaces.")] = False,  # noqa: FBT002 -- typer's way to declare a flag
     output: Annotated[
-        ListFormat | None, typer.Option("--output", "-o", help="More columns, or data for programs.")
+        ListFormat | None,
+        typer.Option("--output", "-o", metavar=one_of(ListFormat), help="More columns, or data for programs."),
     ] = None,
     namespace: Namespace = None,
     context: Context = None,

@@ -19,7 +19,7 @@ Namespace = Annotated[
         "--namespace",
         "-n",
         metavar="NAMESPACE",
-        help="Namespace of the Rollout. (default: the context's)",
+        help="Namespace of the Rollout (default: the context's).",
         rich_help_panel=_CLUSTER,
         autocompletion=complete_namespaces,
     ),
@@ -29,7 +29,7 @@ Context = Annotated[
     typer.Option(
         "--context",
         metavar="CONTEXT",
-        help="Context of the kubeconfig. (default: its current one)",
+        help="Context of the kubeconfig (default: its current one).",
         rich_help_panel=_CLUSTER,
     ),
 ]
@@ -38,11 +38,16 @@ Kubeconfig = Annotated[
     typer.Option(
         "--kubeconfig",
         metavar="FILE",
-        help="Kubeconfig file. (default: as kubectl's)",
+        help="Kubeconfig file (default: as kubectl's).",
         rich_help_panel=_CLUSTER,
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask back; without a terminal nothing is asked.")]
+
+
+def one_of(choices: type[StrEnum]) -> str:
+    """Spell a choice as help and documents do: `json|yaml`."""
+    return "|".join(choices)
 
 
 class DataFormat(StrEnum):
@@ -61,4 +66,6 @@ class ListFormat(StrEnum):
     NAME = "name"
 
 
-Data = Annotated[DataFormat | None, typer.Option("--output", "-o", help="Data for programs.")]
+Data = Annotated[
+    DataFormat | None, typer.Option("--output", "-o", metavar=one_of(DataFormat), help="Data for programs.")
+]

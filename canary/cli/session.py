@@ -54,15 +54,17 @@ class Session:
         found = ctx.find_object(Session)
         return found if found is not None else Session()
 
-    def open(self, target: Target) -> Cluster:
-        """Reach the cluster; what `target` leaves open comes from the options before the command's name."""
-        return self.connect(
-            Target(
-                kubeconfig=target.kubeconfig or self.target.kubeconfig,
-                context=target.context or self.target.context,
-                namespace=target.namespace or self.target.namespace,
-            )
+    def resolved(self, target: Target) -> Target:
+        """Fill in what `target` leaves open from the options before the command's name."""
+        return Target(
+            kubeconfig=target.kubeconfig or self.target.kubeconfig,
+            context=target.context or self.target.context,
+            namespace=target.namespace or self.target.namespace,
         )
+
+    def open(self, target: Target) -> Cluster:
+        """Reach the cluster that is meant."""
+        return self.connect(self.resolved(target))
 
 
 @dataclass(frozen=True, slots=True)

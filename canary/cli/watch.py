@@ -17,7 +17,7 @@ from canary.cli.changes import changes
 from canary.cli.cluster import Seen
 from canary.cli.exits import EndedOtherwise, TimedOut
 from canary.cli.marks import style
-from canary.cli.options import Context, Kubeconfig, Name, Namespace
+from canary.cli.options import Context, Kubeconfig, Name, Namespace, one_of
 from canary.cli.overview import overview
 from canary.cli.session import Clock, Place, place, screen
 from canary.cli.state import where
@@ -31,7 +31,7 @@ Show: TypeAlias = Callable[[Seen | str], None]
 
 
 def _seconds(text: str) -> float:
-    from canary.api.duration import Duration  # noqa: PLC0415 -- pydantic is not needed for help
+    from canary.api.duration import Duration  # noqa: PLC0415 -- the models are not needed for help
 
     try:
         return float(Duration(text).seconds)
@@ -43,7 +43,10 @@ def watch(
     ctx: typer.Context,
     name: Name,
     until: Annotated[
-        Until | None, typer.Option("--until", help="End when the release has come to this; other ends exit with 5.")
+        Until | None,
+        typer.Option(
+            "--until", metavar=one_of(Until), help="End when the release has come to this; other ends exit with 5."
+        ),
     ] = None,
     commit: Annotated[
         str,
@@ -118,7 +121,8 @@ def _live(clock: Clock, to: Console) -> Iterator[Show]:
             shown[1] = change
         else:
             if isinstance(shown[0], str) or _line(shown[0]) != _line(change):
-                latest.append(Text.assemble((f" {clock.now().astimezone():%H:%M:%S}  ", "dim"), _line(change)))
+                when = (f" {clock.now().astimezone():%H:%M:%S}  ", "dim")
+                latest.append(Text.assemble(when, _line(change), no_wrap=True, overflow="ellipsis"))
             shown[:] = [change, ""]
         live.refresh()
 
