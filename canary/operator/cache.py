@@ -79,21 +79,24 @@ class Cache:
         self._drop(kind, name)
         return True
 
-    def replace(self, kind: Kind, objects: Iterable[Obj], resource_version: str) -> set[Name]:
-        """Take a whole list; return the names of what came, changed or went.
+    def replace(
+        self, kind: Kind, objects: Iterable[Obj], resource_version: str, *, namespace: str | None = None
+    ) -> dict[Name, Obj]:
+        """Take the whole list of a namespace, or of all; return what came, changed or went, by name.
 
         This is how a deletion is noticed that happened while a watch was being restarted.
         """
         at = int(resource_version) if resource_version.isdigit() else 0
-        listed, news = set(), set()
+        listed: set[Name] = set()
+        news: dict[Name, Obj] = {}
         for obj in objects:
             listed.add(name_of(obj))
             if self.put(kind, obj):
-                news.add(name_of(obj))
+                news[name_of(obj)] = obj
         for name, obj in list(self._objects[kind].items()):
-            if name not in listed and version_of(obj) <= at:
+            if name not in listed and version_of(obj) <= at and namespace in (None, name[0]):
                 self._drop(kind, name)
-                news.add(name)
+                news[name] = obj
         return news
 
     def _drop(self, kind: Kind, name: Name) -> None:

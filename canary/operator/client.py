@@ -93,7 +93,14 @@ class KubernetesApi:
 
     async def list(self, kind: Kind, namespace: str | None = None, *, labels: str = "") -> Listing:
         """Read the objects of a kind."""
-        answer = await self._request("get", kind, kind.path(namespace), "list", label_selector=labels or None)
+        answer = await self._request(
+            "get",
+            kind,
+            kind.path(namespace),
+            "list",
+            label_selector=labels or None,
+            field_selector=kind.field_selector or None,
+        )
         items = answer.get("items") or []
         for item in items:  # the API leaves both out of the items of a list
             item.setdefault("apiVersion", kind.api_version)

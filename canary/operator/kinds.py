@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from canary.api.names import GROUP, VERSION
+from canary.api.names import GROUP, REJECTED_CONFIGMAP, VERSION
 
 Obj: TypeAlias = dict[str, Any]
 """A Kubernetes object as JSON; does not go further in than this package's border functions."""
@@ -27,6 +27,8 @@ class Kind:
     namespaced: bool = True
     optional: bool = False
     """Whether the cluster may lack it: its CRDs belong to somebody else."""
+    field_selector: str = ""
+    """Which objects of it are listed and watched, when not all are."""
 
     @property
     def api_version(self) -> str:
@@ -57,10 +59,10 @@ GIT_REPOSITORY: Final = Kind("source.toolkit.fluxcd.io", "v1", "GitRepository", 
 
 POD: Final = Kind("", "v1", "Pod", "pods")
 ENDPOINT_SLICE: Final = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
-CONFIG_MAP: Final = Kind("", "v1", "ConfigMap", "configmaps")
+CONFIG_MAP: Final = Kind("", "v1", "ConfigMap", "configmaps", field_selector=f"metadata.name={REJECTED_CONFIGMAP}")
 EVENT: Final = Kind("", "v1", "Event", "events")
 LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
-MUTATING_POLICY_BINDING: Final = Kind(
+POLICY_BINDING: Final = Kind(
     "admissionregistration.k8s.io",
     "v1",
     "MutatingAdmissionPolicyBinding",
@@ -78,7 +80,21 @@ WATCHED: Final = (
     SERVICE,
     HTTP_ROUTE,
     AUTOSCALER,
+    CONFIG_MAP,
     KUSTOMIZATION,
     GIT_REPOSITORY,
 )
 """Kept in the caches. Everything else is read when it is needed, which is only while a release is under way."""
+
+_BY_NAME: Final = {(k.api_version, k.kind): k for k in (*WATCHED, POD, ENDPOINT_SLICE, EVENT, LEASE, POLICY_BINDING)}
+
+
+def kind_of(api_version: str, kind: str) -> Kind:
+    """Return the kind of a rendered object.
+
+    Raises
+    ------
+    KeyError
+        A renderer made an object that the operator does not know: a defect.
+    """
+    return _BY_NAME[api_version, kind]

@@ -82,7 +82,7 @@ class Watches:
     async def _operate(self) -> None:
         await kopf.operator(
             registry=self._registry(),
-            settings=_settings(),
+            settings=_settings(self._kinds),
             standalone=True,
             clusterwide=not self._namespaces,
             namespaces=list(self._namespaces),
@@ -108,13 +108,17 @@ class Watches:
             self._loop.call_soon_threadsafe(self._on_event, kind, event["type"], dict(event["object"]))
 
 
-def _settings() -> kopf.OperatorSettings:
+def _settings(kinds: Sequence[Kind]) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
+    for kind in kinds:
+        if kind.field_selector:
+            settings.watching.field_selectors[kind.plural] = kind.field_selector
     settings.posting.enabled = False
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
     settings.watching.inactivity_timeout = 70
     settings.networking.request_timeout = 30
+    settings.scanning.disabled = True  # no right to watch CRDs is wanted; the operator restarts us when a kind appears
     settings.queueing.idle_timeout = 1.0  # its per-object tasks; thousands of them idle otherwise
     settings.process.ultimate_exiting_timeout = None  # it would kill the process ten minutes after we let the thread be
     return settings

@@ -1,0 +1,173 @@
+"""The judging of all releases under way: few queries a tick for all of them, asked in threads, judged in the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from canary.analysis.metric import Metric
+from canary.core.observed import AnalysisView
+from canary.metrics.planner import plan
+from canary.metrics.session import AnalysisSession
+from canary.metrics.source import Answer, MetricSource, NoData, Partial, Query, Sample, Unavailable, answer
+from canary.operator.cache import Name
+from canary.operator.clock import Clock
+from canary.operator.telemetry import Telemetry
+from canary.operator.threads import Threads
+
+QUERY_LIMIT_SECONDS: Final = 15.0
+"""For one query, over the source's own limits: a tick ends whatever a source does."""
+IDLE_SECONDS: Final = 3600.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be judged for one Rollout."""
+
+    release: str
+    returning: bool
+    metrics: tuple[Metric, ...]
+    started_at: float
+    """Unix seconds since when samples count."""
+    alpha: float
+
+
+@dataclass(slots=True)
+class _Judging:
+    wanted: Wanted
+    session: AnalysisSession
+    due: float
+    """Monotonic."""
+
+
+class Analyses:
+    """Sessions by Rollout, and the ticker that feeds them.
+
+    A session is a function of what is wanted and of the source's answers: made anew after a restart it asks for
+    everything since its start and comes to the same evidence.
+    """
+
+    def __init__(
+        self,
+        *,
+        sources: Mapping[str, MetricSource],
+        clock: Clock,
+        wake: Callable[[Name], None],
+        telemetry: Telemetry,
+        threads: int = 8,
+        tick_seconds: float = 5.0,
+    ) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._wake = wake
+        self._telemetry = telemetry
+        self._threads = Threads(threads, "query")
+        self._tick_seconds = tick_seconds
+        self._judging: dict[Name, _Judging] = {}
+        self._changed = asyncio.Event()
+
+    @property
+    def source_names(self) -> frozenset[str]:
+        """Metric sources that the configuration has."""
+        return frozenset(self._sources)
+
+    def want(self, key: Name, wanted: Wanted | None, ready_at: Mapping[str, float]) -> None:
+        """Say what is to be judged now; None ends it. `ready_at`: since when each candidate pod is ready, Unix seconds.
+
+        Raises
+        ------
+        SpecInvalid
+            The metrics cannot be judged as they are.
+        """
+        if wanted is None or not wanted.metrics:
+            self._judging.pop(key, None)
+            return
+        judging = self._judging.get(key)
+        if judging is None or judging.wanted != wanted:
+            session = AnalysisSession.start(wanted.metrics, started_at=wanted.started_at, alpha=wanted.alpha)
+            judging = self._judging[key] = _Judging(wanted, session, self._clock.monotonic())
+            self._changed.set()
+        if ready_at and dict(judging.session.ready_at) != dict(ready_at):
+            judging.session = judging.session.with_ready_pods(ready_at)
+
+    def view(self, key: Name) -> AnalysisView | None:
+        """Return what the judges say of a Rollout's release; None when nothing is judged."""
+        judging = self._judging.get(key)
+        if judging is None:
+            return None
+        verdict = judging.session.verdict
+        return AnalysisView(
+            release=judging.wanted.release,
+            returning=judging.wanted.returning,
+            verdict=verdict,
+            no_data_since=verdict.no_data_since if verdict is not None else None,
+        )
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            self._changed.clear()
+            now = self._clock.monotonic()
+            soonest = min((j.due for j in self._judging.values()), default=now + IDLE_SECONDS)
+            if soonest > now:
+                await self._wait(soonest - now)
+                continue
+            self._telemetry.tick_lag.set(now - soonest)
+            try:
+                await self._tick(now)
+            except Exception:  # noqa: BLE001 -- one release's defect must not stop the judging of the others for good
+                _log.exception("tick")
+                await self._clock.sleep(1.0)
+
+    async def _wait(self, seconds: float) -> None:
+        waiting: set[asyncio.Task[object]] = {
+            asyncio.create_task(self._changed.wait()),
+            asyncio.create_task(self._clock.sleep(seconds)),
+        }
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    async def _tick(self, began: float) -> None:
+        due = {key: j for key, j in self._judging.items() if j.due <= began}
+        now = self._clock.now()  # one time stamp for all, so that they share queries
+        queries = plan(need for judging in due.values() for need in judging.session.needs(now))
+        answers = dict(zip(queries.queries, await asyncio.gather(*map(self._ask, queries.queries)), strict=True))
+        replies = queries.replies(answers)
+        for key, judging in due.items():
+            if self._judging.get(key) is not judging:
+                continue  # replaced while the queries were under way
+            judging.session = judging.session.ingest(now, replies)
+            judging.due = began + min(self._tick_seconds, judging.session.due_again_seconds)
+            verdict = judging.session.verdict
+            if verdict is not None:
+                self._telemetry.verdicts.labels(verdict.outcome.value).inc()
+            self._wake(key)
+            await asyncio.sleep(0)  # a thousand sessions are judged without holding up the loop
+
+    async def _ask(self, query: Query) -> Answer:
+        try:
+            got = await self._threads.run(lambda: answer(self._sources, query), limit_seconds=QUERY_LIMIT_SECONDS)
+        except TimeoutError:
+            got = Unavailable(f"no answer within {QUERY_LIMIT_SECONDS:.0f} s")
+        if not isinstance(got, Sample | NoData):
+            self._telemetry.query_errors.labels(query.source).inc()
+            _log.warning("query", source=query.source, answer=type(got).__name__, detail=_detail(got))
+        return got
+
+
+def _detail(got: Answer) -> str:
+    match got:
+        case Partial(warnings):
+            return "; ".join(warnings)
+        case Sample() | NoData():
+            return ""
+        case _:
+            return got.message
