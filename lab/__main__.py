@@ -26,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     up = commands.add_parser("up", help="start everything and leave it running until Ctrl-C")
     up.add_argument("groups", nargs="*", help="parts beside the control plane; default: all")
+    demo = commands.add_parser("demo", help="release a good and a bad commit, and report what was seen")
+    demo.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     shell = commands.add_parser("shell", help="enter the newest lab that runs (or the one named by --state)")
     shell.add_argument("--state", type=Path, help="its folder, as `up` prints it")
     shell.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
@@ -38,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _exec(_after_dashes(given.argv), build=not given.no_build)
         if given.command == "up":
             return _up(given.groups)
+        if given.command == "demo":
+            return _demo(keep=given.keep)
         return _shell(given.state, _after_dashes(given.argv))
     except (binaries.BinaryMissing, namespace.NamespaceRefused) as error:
         print(f"[lab] {error}", file=sys.stderr)
@@ -73,6 +77,12 @@ def _up(groups: list[str]) -> int:
         while True:
             signal.pause()
     return 0
+
+
+def _demo(*, keep: bool) -> int:
+    from lab.demo.run import main as demo  # noqa: PLC0415 - it brings the rest of the lab along
+
+    return demo(keep=keep)
 
 
 def describe(folder: Path, kubeconfig: Path) -> str:

@@ -88,7 +88,8 @@ class Shop:
         backends = {b["name"]: b.get("weight", 1) for b in route["spec"]["rules"][0]["backendRefs"]}
         if "checkout-canary" not in backends:
             return None
-        return int(round(100 * backends["checkout-canary"] / max(1, sum(backends.values()))))
+        share: int = round(100 * backends["checkout-canary"] / max(1, sum(backends.values())))
+        return share
 
     def pods(self, *, canary: bool = False) -> list[Pod]:
         """Pods of the Deployment in Git, or of the canary copy."""
