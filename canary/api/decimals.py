@@ -16,6 +16,8 @@ from pydantic_core import CoreSchema, core_schema
 from canary.api.model import VALIDATIONS
 
 PATTERN: Final = r"^-?[0-9]{1,12}(\.[0-9]{1,9})?$"
+_WHOLE: Final = re.compile(PATTERN)
+"""For fullmatch only: `$` alone lets a line break pass."""
 MAX_LENGTH: Final = 24
 
 
@@ -37,7 +39,7 @@ class DecimalText(str):
     def __new__(cls, text: str) -> Self:
         """Validate, so that `.value` always exists."""
         number = super().__new__(cls, text)
-        plain = len(text) <= MAX_LENGTH and re.match(PATTERN, text)
+        plain = len(text) <= MAX_LENGTH and _WHOLE.fullmatch(text)
         if not plain or not float(cls.lowest) <= number.value <= float(cls.highest):
             raise ValueError(f"{cls._message()}, not {text[:MAX_LENGTH]!r}")
         return number

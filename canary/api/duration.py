@@ -16,6 +16,8 @@ PATTERN: Final = r"^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$"
 LONGEST_SECONDS: Final = 7 * 24 * 3600
 """A week: longer is a mistake in the unit. Arbitrary."""
 MAX_LENGTH: Final = 16
+_WHOLE: Final = re.compile(PATTERN)
+"""For fullmatch only: `$` alone lets a line break pass."""
 _MESSAGE: Final = "must be a duration such as 90s, 5m or 1h30m, more than 0s and at most 168h"
 
 
@@ -36,14 +38,14 @@ class Duration(str):
     def __new__(cls, text: str) -> Self:
         """Validate, so that no Duration exists that has no length."""
         duration = super().__new__(cls, text)
-        if len(text) > MAX_LENGTH or not re.match(PATTERN, text) or not 0 < duration.seconds <= LONGEST_SECONDS:
+        if len(text) > MAX_LENGTH or not _WHOLE.fullmatch(text) or not 0 < duration.seconds <= LONGEST_SECONDS:
             raise ValueError(f"{_MESSAGE}, not {text[:MAX_LENGTH]!r}")
         return duration
 
     @property
     def seconds(self) -> int:
         """Length in seconds."""
-        matched = re.match(PATTERN, self)
+        matched = _WHOLE.fullmatch(self)
         hours, minutes, seconds = (int(part[:-1]) if part else 0 for part in (matched.groups() if matched else ()))
         return hours * 3600 + minutes * 60 + seconds
 

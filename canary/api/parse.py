@@ -86,6 +86,8 @@ def _sentence(problem: ErrorDetails, schema: Schema) -> str:
             return (
                 f"{path}: must be {problem.get('ctx', {}).get('expected', 'another value')}, not {problem['input']!r}"
             )
+        case "string_pattern_mismatch":
+            return f"{path}: {problem['input']!r} does not fit. {_description(schema, location)}"
         case "value_error":
             said = problem["msg"].removeprefix("Value error, ")
             return f"{path}: {said}" if path else said
@@ -101,6 +103,15 @@ def _fields_at(schema: Schema, location: list[str | int]) -> list[str]:
     for part in location:
         schema = schema["items"] if isinstance(part, int) else schema["properties"][part]
     return sorted(schema.get("properties", ()))
+
+
+def _description(schema: Schema, location: list[str | int]) -> str:
+    for part in location:
+        if isinstance(part, int):
+            schema = schema["items"]
+        else:
+            schema = schema.get("properties", {}).get(part) or schema["additionalProperties"]
+    return str(schema.get("description", f"The form is {schema.get('pattern', 'another')}"))
 
 
 def _nearest(name: str, known: list[str]) -> str:

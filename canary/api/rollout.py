@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from canary.api.decimals import Alpha
 from canary.api.duration import Duration
@@ -194,14 +194,13 @@ class RolloutSpec(SpecModel):
         return (self.strategy and self.strategy.canary) or CanaryStrategy()
 
 
+_LONG_NAME: Final = "a Rollout's name has at most 63 characters: it is written as a label"
+
+
 class Rollout(SpecModel):
     """Releases the new versions of one Deployment step by step, and reverts in Git those that fail."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            ("size(self.metadata.name) <= 63", "a Rollout's name has at most 63 characters: it is written as a label")
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=rules(("size(self.metadata.name) <= 63", _LONG_NAME)))
 
     api_version: Literal["canary.delivery/v1alpha1"] = API_VERSION
     kind: Literal["Rollout"] = "Rollout"
@@ -210,6 +209,12 @@ class Rollout(SpecModel):
     """What is released, how traffic is split, and what decides."""
     status: RolloutStatus = RolloutStatus()
     """Written by the operator."""
+
+    @model_validator(mode="after")
+    def _name_is_a_label(self) -> Self:
+        if len(self.metadata.name) > 63:
+            raise ValueError(_LONG_NAME)
+        return self
 
     @property
     def key(self) -> tuple[str, str]:

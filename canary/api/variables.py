@@ -43,11 +43,15 @@ def variables_in(text: str) -> tuple[str, ...]:
 
 def unknown_variable(name: str, arguments: frozenset[str]) -> str | None:
     """A sentence about a name that is no variable, or None when it is one."""
-    known = [*Variable, *(f"{ARGUMENT_PREFIX}{argument}" for argument in sorted(arguments))]
-    if name in known:
-        return None
-    nearest = get_close_matches(name, known, n=1)
-    mend = f"did you mean ${{{nearest[0]}}}?" if nearest else f"known are {', '.join(known)}"
-    if name.startswith(ARGUMENT_PREFIX) and not nearest:
+    if name.startswith(ARGUMENT_PREFIX):
+        argument = name.removeprefix(ARGUMENT_PREFIX)
+        if argument in arguments:
+            return None
+        nearest = [f"{ARGUMENT_PREFIX}{near}" for near in get_close_matches(argument, sorted(arguments), n=1)]
         mend = "declare it under spec.args"
-    return f"${{{name}}} is not a variable; {mend}"
+    else:
+        if name in frozenset(Variable):
+            return None
+        nearest = get_close_matches(name, [str(variable) for variable in Variable], n=1)
+        mend = f"known are {', '.join(Variable)} and args.<name>"
+    return f"${{{name}}} is not a variable; {f'did you mean ${{{nearest[0]}}}?' if nearest else mend}"
