@@ -1,16 +1,14 @@
-"""Starting and stopping the process: connection, watches, signals."""
+"""Starting and stopping the process: connection, watches, pages, signals."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import TypeAlias
 
 import structlog
 
+from canary.errors import SpecInvalid
 from canary.metrics.prometheus import PrometheusSource
 from canary.operator import logs
 from canary.operator.client import KubernetesApi
@@ -21,21 +19,25 @@ from canary.operator.kinds import WATCHED, Kind
 from canary.operator.operator import Operator
 from canary.operator.telemetry import Telemetry
 from canary.operator.watches import Watches
+from canary.server.http import application, serve
 
-Serve: TypeAlias = Callable[[Config, Operator, Telemetry], AbstractAsyncContextManager[None]]
-"""What shows the operator to others while it runs; see `canary.server`."""
 _log = structlog.get_logger(__name__)
 
 
-async def run(config: Config, *, serve: Serve) -> None:
-    """Run the operator until SIGTERM or SIGINT.
+def run(config: Config) -> None:
+    """Run the operator in this process, until SIGTERM or SIGINT.
 
     Raises
     ------
     SpecInvalid
-        The configuration names no cluster that can be reached in principle.
+        The configuration names no cluster, or an address that cannot be listened on.
     """
     logs.configure(config.file.log_level)
+    asyncio.run(operate(config))
+
+
+async def operate(config: Config) -> None:
+    """Do the same in a loop that is there already; see `run`."""
     telemetry = Telemetry()
     configuration = await load_configuration(config.kubeconfig, config.context)
     api = KubernetesApi(configuration, count=telemetry.written)
@@ -46,11 +48,10 @@ async def run(config: Config, *, serve: Serve) -> None:
     def watch(available: frozenset[Kind]) -> None:
         for old in watching:
             old.stop()
-        watching.clear()
         chosen = [kind for kind in WATCHED if kind in available]
-        watches = Watches(chosen, operator.on_event, lambda: for_kopf(configuration), namespaces=config.file.namespaces)
-        watches.start()
-        watching.append(watches)
+        namespaces = config.file.namespaces
+        watching[:] = [Watches(chosen, operator.on_event, lambda: for_kopf(configuration), namespaces=namespaces)]
+        watching[0].start()
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -58,8 +59,10 @@ async def run(config: Config, *, serve: Serve) -> None:
         loop.add_signal_handler(number, stop.set)
     _log.info("started", identity=config.identity, pid=os.getpid())
     try:
-        async with serve(config, operator, telemetry):
+        async with serve(application(operator.listed.is_set, telemetry.registry), *config.address):
             await operator.run(stop=stop, on_kinds=watch)
+    except OSError as error:
+        raise SpecInvalid(f"Cannot listen on {config.file.listen}: {error.strerror}. Give --listen another.") from error
     finally:
         for watches in watching:
             watches.stop()

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-from canary.operator.config import Config
-from canary.operator.operator import Operator
-from canary.operator.telemetry import Telemetry
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 
-def application(operator: Operator, telemetry: Telemetry) -> web.Application:
-    """Return the pages."""
+def application(ready: Callable[[], bool], registry: CollectorRegistry) -> web.Application:
+    """Return the pages.
+
+    `ready` says whether the caches are filled. Who leads is no matter of readiness, so that a rolling update goes on.
+    """
 
     async def healthz(_: web.Request) -> web.Response:
-        """The loop answers: that is what this shows."""
-        return web.Response(text="ok\n")
+        return web.Response(text="ok\n")  # that the loop answers is all that is asked
 
     async def readyz(_: web.Request) -> web.Response:
-        """Ready means warm caches; who leads is no matter of readiness, so that a rolling update goes on."""
-        if operator.listed.is_set():
+        if ready():
             return web.Response(text="ok\n")
         return web.Response(text="the caches are not filled yet\n", status=503)
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(telemetry.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
@@ -35,11 +32,16 @@ def application(operator: Operator, telemetry: Telemetry) -> web.Application:
 
 
 @contextlib.asynccontextmanager
-async def serve(config: Config, operator: Operator, telemetry: Telemetry) -> AsyncGenerator[None]:
-    """Serve the pages for as long as the block lasts."""
-    runner = web.AppRunner(application(operator, telemetry), access_log=None, shutdown_timeout=1.0)
+async def serve(app: web.Application, host: str, port: int) -> AsyncGenerator[None]:
+    """Serve for as long as the block lasts.
+
+    Raises
+    ------
+    OSError
+        The address cannot be listened on.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    host, port = config.address
     try:
         await web.TCPSite(runner, host, port).start()
         yield
