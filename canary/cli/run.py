@@ -66,14 +66,13 @@ def run(
     from canary.operator.run import run as run_operator  # noqa: PLC0415 -- as above
 
     target = Session.of(ctx).resolved(Target(kubeconfig, context))
-    run_operator(
-        load(
-            config,
-            kubeconfig=target.kubeconfig,
-            context=target.context,
-            namespaces=tuple(watched) if watched else None,
-            listen=listen,
-            policies=policies,
-            log_level=log_level,
-        )
+    settings = load(
+        config,
+        kubeconfig=target.kubeconfig,
+        context=target.context,
+        namespaces=tuple(watched) if watched else None,
+        listen=listen,
+        policies=policies,
+        log_level=log_level,
     )
+    run_operator(settings)

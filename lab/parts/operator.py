@@ -63,7 +63,7 @@ class Operator(Part):
 
     @override
     def command(self) -> Sequence[str | Path]:
-        return [sys.executable, "-m", "canary.cli.main", "run", "--config", self.folder / "config.yaml"]
+        return [Path(sys.executable).with_name("canary"), "run", "--config", self.folder / "config.yaml"]
 
     @override
     def ready(self) -> object:
