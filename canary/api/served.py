@@ -102,8 +102,6 @@ NOT_SERVED: Final[tuple[NotServed, ...]] = (
     _rollout("spec.rollback.git.mode", 'use push or "off"', "pullRequest"),
     _rollout("spec.windows", "remove it; `canary pause` holds releases by hand"),
     _rollout("spec.notify", "remove it; Events and alerts tell of releases"),
-    _template("spec.identity.labels[].match", "use exact", "regex"),
-    _template("spec.metrics[].identity.labels[].match", "use exact", "regex"),
     _template("spec.metrics[].histogram", _COUNTER),
     _template("spec.metrics[].burnRate", _JUDGE),
     _template("spec.metrics[].custom", _JUDGE),

@@ -45,7 +45,6 @@ DEFAULT_WINDOW: Final = Duration("1m")
 DEFAULT_CONSECUTIVE: Final = 3
 DEFAULT_PASS_AFTER: Final = 3
 DEFAULT_MIN_COUNT: Final = 50
-DEFAULT_POD_LABEL: Final = "pod"
 
 
 class Match(StrEnum):
@@ -54,7 +53,7 @@ class Match(StrEnum):
     EXACT = "exact"
     """Equal; variables are put in as they are."""
     REGEX = "regex"
-    """RE2, anchored at both ends as in PromQL; variables are escaped in it. Not served yet."""
+    """RE2, anchored at both ends as in PromQL; variables are escaped in it."""
 
 
 _VALUE_OR_TRACKS: Final = "give either value (the same on both tracks) or both stable and canary"
@@ -78,7 +77,7 @@ class IdentityLabel(SpecModel):
     canary: Line | None = None
     """Value on the canary's series, for example `${canaryHash}`."""
     match: Match = Match.EXACT
-    """exact or regex (RE2, anchored; not served yet). Absent: exact."""
+    """exact or regex (RE2, anchored; variables are escaped). Absent: exact."""
 
     @model_validator(mode="after")
     def _value_or_tracks(self) -> Self:
@@ -112,10 +111,7 @@ class Identity(SpecModel):
 
     labels: Annotated[tuple[IdentityLabel, ...], Field(min_length=1, max_length=8), KeyedBy("name")]
     """Together they must name one workload on one track: include the namespace, where the series have it. The queries
-    are grouped by these labels."""
-    pod: Identifier = DEFAULT_POD_LABEL
-    """Label by which the pods of one track are told apart: it shows how much pods of the same version differ, and which
-    are still warming up. Absent: `pod`. Series without it are taken as one."""
+    are grouped by these labels. Pods of one track are told apart by the label `pod`, where the series have it."""
 
     @model_validator(mode="after")
     def _tracks_differ(self) -> Self:
@@ -152,9 +148,10 @@ class Value(SpecModel):
     """Any number that PromQL gives, for the canary."""
 
     query: Expression
-    """PromQL for an instant vector of one sample, or a scalar: the canary's value. Variables stand inside label values,
-    for example `{pod_template_hash="${canaryHash}"}`. It is asked once for each Rollout, so prefer a counter where
-    there is one."""
+    """PromQL for an instant vector or a scalar: the canary's value. With variables, which stand inside label values
+    (`{pod_template_hash="${canaryHash}"}`), it is asked once for each Rollout and gives one sample. Without variables
+    and with an identity it is asked once for all Rollouts, keeps identity's labels (`max by (namespace,
+    pod_template_hash) (...)`), and the canary's sample is taken from the answer by them."""
 
 
 class Direction(StrEnum):

@@ -110,7 +110,16 @@ TEMPLATE: Document = {
                 "interval": "30s",
                 "severity": "advisory",
                 "counter": {"bad": 'http_requests_total{code="500"}', "total": "http_requests_total"},
-                "identity": {"labels": [{"name": "svc", "stable": "${stableService}", "canary": "${canaryService}"}]},
+                "identity": {
+                    "labels": [
+                        {
+                            "name": "pod",
+                            "stable": "${workload}-${stableHash}-[a-z0-9]+",
+                            "canary": "${workload}-canary-${canaryHash}-[a-z0-9]+",
+                            "match": "regex",
+                        }
+                    ]
+                },
                 "threshold": {"max": "0.05", "window": "2m", "consecutive": 2, "total": 10},
             },
             {
