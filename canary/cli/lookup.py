@@ -10,7 +10,7 @@ from canary.cli.exits import NotInstalled
 from canary.cli.session import Place
 from canary.errors import CanaryError, NotFound
 
-KINDS = frozenset({"rollout", "rollouts", "rollout.canary.delivery", "rollouts.canary.delivery"})
+KINDS = frozenset({"cro", "rollout", "rollouts", "rollout.canary.delivery", "rollouts.canary.delivery"})
 
 
 def bare(name: str) -> str:

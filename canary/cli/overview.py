@@ -49,7 +49,7 @@ def _facts(seen: Seen, now: datetime, signs: Marks) -> Iterator[tuple[str, Rende
         yield "Now", Text(status.message)
     yield "Next", Text(outlook(seen, now), style="bold")
     if seen.spec is None:
-        yield "Spec", Text(f"not understood: {seen.spec_problem}", style="yellow")
+        yield "Spec", Text(seen.spec_problem, style="yellow")
     yield "", ""
     if seen.phase not in {None, Phase.STABLE, Phase.PENDING}:
         yield "Traffic", _bar(status.weight, status.weight_wanted, signs)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from canary.api.metadata import ObjectMeta
+from canary.api.parse import parse_rollout
 from canary.api.rollout import RolloutSpec
 from canary.api.status import RolloutStatus
 from canary.api.strategy import EffectiveStep
@@ -38,9 +39,9 @@ def read(document: Mapping[str, object]) -> Seen:
     spec: RolloutSpec | None = None
     problem = ""
     try:
-        spec = RolloutSpec.model_validate(document.get("spec"))
-    except ValidationError as error:
-        problem = _first(error)
+        spec = parse_rollout({**document, "status": {}}).spec
+    except SpecInvalid as error:
+        problem = str(error)
     return Seen(
         namespace=metadata.namespace,
         name=metadata.name,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from canary import __version__
 from canary.cli import exits
@@ -50,6 +51,11 @@ def test_what_needs_no_cluster_imports_nothing_heavy(arguments):
 def test_version_is_that_of_the_package(canary: Canary):
     assert canary("version").stdout == canary("--version").stdout == f"canary {__version__}\n"
     assert json.loads(canary("version", "-o", "json").stdout)["clientVersion"]["version"] == __version__
+
+
+def test_crds_are_one_stream_that_kubectl_reads(canary: Canary):
+    kinds = [document["kind"] for document in yaml.safe_load_all(canary("crds").stdout) if document]
+    assert kinds == ["CustomResourceDefinition"] * 3
 
 
 def test_without_a_command_help_is_shown(canary: Canary):
