@@ -104,6 +104,13 @@ class Lab:
         for part in later:
             part.wait()
 
+    def add(self, part: Part) -> None:
+        """Start one more part, for example the operator; faults reach it by its name, and it ends with the lab."""
+        if part.name in self.parts:
+            raise ValueError(f"the lab already has a part {part.name}")
+        self.parts[part.name] = part
+        part.start()
+
     def stop(self) -> None:
         """End everything that was started, the last first."""
         for part in reversed(self.parts.values()):

@@ -162,6 +162,7 @@ def _first_process(
         _mount_proc()
         _set_up_loopback()
         if os.fork() == 0:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's to answer
             relay.serve(listeners)
         environment = _environment(folder, listeners)
         for listener in listeners.values():

@@ -21,10 +21,6 @@ class Discovery(Part):
         return self.folder / "pods.json"
 
     @override
-    def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": str(Path(__file__).parents[2])}
-
-    @override
     def command(self) -> Sequence[str | Path]:
         return [sys.executable, "-m", "lab.discovery", f"--kubeconfig={self.lab.kubeconfig}", f"--output={self.output}"]
 

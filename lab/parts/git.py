@@ -37,10 +37,6 @@ class GitServer(Part):
         self.door = SlowDoor((SYSTEM_ADDRESS, PORT), ("127.0.0.1", _OWN_PORT))
 
     @override
-    def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": str(Path(__file__).parents[2])}
-
-    @override
     def command(self) -> Sequence[str | Path]:
         return [sys.executable, "-m", "lab.git_server", f"--root={self.root}", f"--port={_OWN_PORT}"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from typing_extensions import override
 
@@ -14,15 +14,13 @@ from lab import binaries
 from lab.namespace import POD_NETWORK
 from lab.parts.part import Part
 
+_PROJECT: Final = Path(__file__).resolve().parents[2]
+
 
 class Node(Part):
     """The agent that stands in for a kubelet."""
 
     name = "node"
-
-    @override
-    def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": str(Path(__file__).parents[2])}
 
     @override
     def command(self) -> Sequence[str | Path]:
@@ -51,4 +49,4 @@ class Node(Part):
         """End the agent, then the pods, which outlive their agent as under a kubelet."""
         super().end()
         sweep = [sys.executable, "-m", "lab.node", "--sweep", f"--state-dir={self.folder}"]
-        subprocess.run(sweep, env={**os.environ, **self.environment()}, capture_output=True, check=False, timeout=30)
+        subprocess.run(sweep, cwd=_PROJECT, capture_output=True, check=False, timeout=30)

@@ -8,12 +8,14 @@ import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from lab.process import Process
 
 if TYPE_CHECKING:
     from lab.cluster import Lab
+
+_PROJECT: Final = Path(__file__).resolve().parents[2]
 
 
 class Part(ABC):
@@ -47,7 +49,9 @@ class Part(ABC):
     def process(self) -> Process:
         if self._process is None:
             self.prepare()
-            environment = {**os.environ, "HOME": str(self.folder), **self.environment()}
+            # Those that are modules of this project are found in any folder.
+            python_path = os.pathsep.join(filter(None, [str(_PROJECT), os.environ.get("PYTHONPATH")]))
+            environment = {**os.environ, "HOME": str(self.folder), "PYTHONPATH": python_path, **self.environment()}
             log = self.lab.logs / f"{self.name}.log"
             self._process = Process(self.name, self.command(), log, environment, self.folder)
         return self._process
