@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 _SUFFIXES = {
     "n": Decimal("1e-9"),
@@ -27,8 +27,8 @@ def amount(quantity: str | int) -> float:
         It is not a quantity.
     """
     text = str(quantity)
-    for length in (2, 1):
-        factor = _SUFFIXES.get(text[-length:])
-        if factor is not None:
-            return float(Decimal(text[:-length]) * factor)
-    return float(Decimal(text))
+    suffix = next((text[-n:] for n in (2, 1) if text[-n:] in _SUFFIXES), "")
+    try:
+        return float(Decimal(text.removesuffix(suffix)) * _SUFFIXES.get(suffix, Decimal(1)))
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is no quantity") from error

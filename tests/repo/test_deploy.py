@@ -1,0 +1,91 @@
+"""What deploy/ installs says the names of canary/api/names.py, and asks for no more rights than it must."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from canary.api import names
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+BASE = DEPLOY / "base"
+POLICIES = sorted((BASE / "policies").glob("*.yaml"))
+MUTATING = [path for path in POLICIES if "kind: MutatingAdmissionPolicy\n" in path.read_text()]
+
+
+def _documents(path: Path) -> list[dict[str, Any]]:
+    return [document for document in yaml.safe_load_all(path.read_text()) if document]
+
+
+def _rules() -> list[dict[str, Any]]:
+    return [rule for role in _documents(BASE / "rbac.yaml") for rule in role.get("rules", [])]
+
+
+def test_every_file_is_installed():
+    listed = set(yaml.safe_load((BASE / "kustomization.yaml").read_text())["resources"])
+    there = {str(path.relative_to(BASE)) for path in BASE.rglob("*.yaml")} - {"kustomization.yaml"}
+    assert there == listed
+
+
+@pytest.mark.parametrize("path", MUTATING, ids=lambda path: path.stem)
+def test_a_policy_believes_the_operator_and_the_break_glass_group_and_nobody_else(path):
+    text = path.read_text()
+    assert set(re.findall(r"userInfo\.username == '([^']+)'", text)) == {names.OPERATOR_USER}
+    assert set(re.findall(r"'([^']+)' in request\.userInfo\.groups", text)) == {names.BREAK_GLASS_GROUP}
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
+def test_a_policy_names_only_annotations_and_labels_that_canary_knows(path):
+    known = {value for name, value in vars(names).items() if name.startswith(("LABEL_", "ANNOTATION_"))}
+    assert set(re.findall(r"canary\.delivery/[a-z-]+", path.read_text())) <= known
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
+def test_a_policy_fails_closed_and_acts_on_labelled_objects_only(path):
+    policy, binding = _documents(path)
+    assert policy["spec"]["failurePolicy"] == "Fail"
+    assert binding["spec"]["policyName"] == policy["metadata"]["name"]
+    constraints = policy["spec"]["matchConstraints"]
+    selector = constraints.get("objectSelector", {}).get("matchExpressions", [])
+    by_selector = {"key": names.LABEL_ROLLOUT, "operator": "Exists"} in selector
+    # The hold looks at the old object, which a selector would also do; it is said there so that it is read there.
+    conditions = policy["spec"].get("matchConditions", [])
+    by_condition = any(
+        c["expression"].endswith(f"'{names.LABEL_ROLLOUT}' in oldObject.metadata.labels") for c in conditions
+    )
+    assert by_selector or by_condition
+
+
+def test_no_right_is_a_wildcard():
+    for rule in _rules():
+        assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+
+
+def test_the_operator_reads_no_secret_and_touches_no_pod():
+    for rule in _rules():
+        assert "secrets" not in rule["resources"]
+        if "pods" in rule["resources"]:
+            assert set(rule["verbs"]) == {"get", "list", "watch"}
+
+
+def test_the_operator_is_the_service_account_that_the_policies_believe():
+    account = _documents(BASE / "rbac.yaml")[0]["metadata"]
+    assert f"system:serviceaccount:{account['namespace']}:{account['name']}" == names.OPERATOR_USER
+    (operator,) = _documents(BASE / "operator.yaml")
+    assert operator["spec"]["template"]["spec"]["serviceAccountName"] == account["name"]
+    assert operator["metadata"]["namespace"] == account["namespace"]
+
+
+def test_the_list_of_rejected_versions_is_the_only_config_map_that_is_read():
+    granted = [rule for rule in _rules() if "configmaps" in rule["resources"] and "get" in rule["verbs"]]
+    assert [rule["resourceNames"] for rule in granted] == [[names.REJECTED_CONFIGMAP]]
+
+
+def test_flux_is_told_that_a_held_deployment_is_current():
+    (kustomization,) = _documents(DEPLOY / "flux" / "kustomization.yaml")
+    (check,) = kustomization["spec"]["healthCheckExprs"]
+    assert f'"{names.ANNOTATION_HELD}" in metadata.annotations' in check["current"]
