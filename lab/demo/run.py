@@ -54,12 +54,12 @@ def run(*, keep: bool, began: float) -> int:
 
 
 def _good(shop: Shop, clients: Load, show: Show, report: Report) -> None:
-    failed, began = clients.counts().failed, time.time()
+    failed, began, attempts = clients.counts().failed, time.time(), shop.attempts()
     commit = shop.push("checkout v2: faster totals", version="v2")
     show.say(f"[bold green]A good commit[/] {commit[:10]} is pushed: checkout v2")
     with show, Timeline(shop, clients, show.look) as timeline:
         try:
-            status = shop.wait_until_settled("shop/checkout:v2", seconds=400)
+            status = shop.wait_for_release("shop/checkout:v2", attempts=attempts)
         except waiting.NotInTime as error:
             show.say(f"[red]{error}[/]")
             status = shop.status()
@@ -72,12 +72,13 @@ def _good(shop: Shop, clients: Load, show: Show, report: Report) -> None:
 
 def _bad(shop: Shop, clients: Load, show: Show, report: Report) -> None:
     bad, failed = report.bad, clients.counts().failed
+    attempts = shop.attempts()
     before = {pod.uid: pod.restarts for pod in shop.pods()}
     commit = shop.push("checkout v3: new discount engine", version="v3", error_ratio=0.06)
     show.say(f"[bold red]A bad commit[/] {commit[:10]} is pushed: checkout v3 fails 5 % more of its requests")
     with show, Timeline(shop, clients, show.look) as timeline:
         try:
-            status = shop.wait_until_settled("shop/checkout:v2", seconds=400)
+            status = shop.wait_for_release("shop/checkout:v2", attempts=attempts)
         except waiting.NotInTime as error:
             show.say(f"[red]{error}[/]")
             status = shop.status()

@@ -120,6 +120,19 @@ class Shop:
         waiting.until(f"phase {' or '.join(phases)}", lambda: self.phase() in phases, seconds=seconds, context=context)
         return self.status()
 
+    def wait_for_release(self, image: str, *, attempts: int, seconds: float = 400) -> dict[str, Any]:
+        """Wait until a release has begun after so many attempts, has ended, and the Deployment settled at the image."""
+
+        def begun() -> bool:
+            return int(self.status().get("attempts") or 0) > attempts
+
+        waiting.until("a release to begin", begun, seconds=60, context=lambda: str(self.status()))
+        return self.wait_until_settled(image, seconds=seconds)
+
+    def attempts(self) -> int:
+        """How many releases there were so far."""
+        return int(self.status().get("attempts") or 0)
+
     def wait_until_settled(self, image: str, *, seconds: float = 300) -> dict[str, Any]:
         """Wait until the Rollout is Stable, the Deployment says the image and nothing of a canary is left."""
 
