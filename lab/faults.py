@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 from collections.abc import Iterator, Mapping
 
 from lab.parts.part import Part
@@ -35,11 +34,11 @@ class Faults:
 
     def freeze(self, name: str) -> None:
         """Stop the part's clock (SIGSTOP): connections stay open and nothing answers."""
-        self._find(name).process.signal(signal.SIGSTOP)
+        self._find(name).process.freeze()
         self._frozen.add(name)
 
     def thaw(self, name: str) -> None:
-        self._find(name).process.signal(signal.SIGCONT)
+        self._find(name).process.thaw()
         self._frozen.discard(name)
 
     def slow(self, name: str, seconds: float) -> None:

@@ -94,10 +94,11 @@ def running() -> list[tuple[Path, int]]:
     """Folder and first process (as seen from outside) of each lab that runs on this machine, newest first."""
     found = []
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/"):
-        with contextlib.suppress(OSError, ValueError):
-            pid = int((folder / "pid").read_text())
-            os.kill(pid, 0)
-            found.append((folder.stat().st_mtime, folder, pid))
+        with contextlib.suppress(OSError, ValueError), (folder / "lock").open("r+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # its keeper lives
+                found.append((folder.stat().st_mtime, folder, int((folder / "pid").read_text())))
     return [(folder, pid) for _, folder, pid in sorted(found, reverse=True)]
 
 

@@ -71,6 +71,19 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._popen.pid, number)
 
+    def freeze(self) -> None:
+        """SIGSTOP, and wait until every thread has stopped: until then it may still answer."""
+        self.signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.pid}/task")
+        waiting.until(
+            f"{self.name} stands still",
+            lambda: all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt" for task in tasks.iterdir()),
+            every_seconds=0.005,
+        )
+
+    def thaw(self) -> None:
+        self.signal(signal.SIGCONT)
+
     def stop(self, *, grace_seconds: float = 5) -> None:
         """TERM, then KILL after the grace; frozen processes are thawed first, or they could not end."""
         self.signal(signal.SIGTERM)
