@@ -167,10 +167,20 @@ def skip(state: CounterState, until: float, step: float) -> CounterState:
 def _cold(
     series: Sequence[Series], split: str, ready_at: Mapping[str, float], edges: FloatArray
 ) -> dict[str, NDArray[np.bool_]]:
-    """By pod, which intervals begin while it warms up; a series of no known pod is as cold as the youngest pod."""
-    youngest = max(ready_at.values(), default=-np.inf)
+    """By pod, which intervals are in its warm-up; a series of no known pod is cold while any pod is.
+
+    As much time before the readiness counts, as a first scrape's count is spread over the time before it. What came
+    earlier does not: the past that a session reads again must not turn cold because a pod was added since.
+    """
+
+    def near(ready: float) -> NDArray[np.bool_]:
+        return np.asarray((edges[1:] > ready - WARM_UP_SECONDS) & (edges[:-1] < ready + WARM_UP_SECONDS))
+
+    some = np.zeros(len(edges) - 1, dtype=np.bool_)
+    for ready in ready_at.values():
+        some |= near(ready)
     pods = {each.label(split) for each in series}
-    return {pod: edges[:-1] < ready_at.get(pod, youngest) + WARM_UP_SECONDS for pod in pods}
+    return {pod: near(ready_at[pod]) if pod in ready_at else some for pod in pods}
 
 
 def _by_warmth(

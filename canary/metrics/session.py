@@ -63,7 +63,7 @@ class _Judged:
     """Whether some look has covered everything up to the present."""
 
     @classmethod
-    def start(cls, metric: Metric, share: float, started_at: float) -> Self:
+    def start(cls, metric: Metric, share: float, started_at: float, resumed_at: float) -> Self:
         """Nothing measured yet."""
         own = metric.judge.alpha if isinstance(metric.judge, Compare) else None
         # Looks at expressions hang on round times, so that releases share them.
@@ -74,7 +74,7 @@ class _Judged:
             CounterState.start(started_at),
             threshold.ThresholdState(),
             grid,
-            started_at,
+            resumed_at,
         )
 
     def reading(self) -> MetricReading:
@@ -97,7 +97,14 @@ class AnalysisSession:
     """When each of the candidate's pods became ready, Unix seconds."""
 
     @classmethod
-    def start(cls, metrics: Iterable[Metric], *, started_at: float, alpha: float = 0.01) -> Self:
+    def start(
+        cls,
+        metrics: Iterable[Metric],
+        *,
+        started_at: float,
+        alpha: float = 0.01,
+        resumed_at: float | None = None,
+    ) -> Self:
         """Begin to judge.
 
         Parameters
@@ -105,6 +112,10 @@ class AnalysisSession:
         alpha
             The chance of a false alarm in the whole attempt, split evenly over the critical metrics that compare and
             have none of their own. Another attempt (`canary retry`) and the return of the weight spend their own.
+
+        resumed_at
+            Unix seconds when a session is made anew in mid-release: "no data since" is not counted from before, when
+            data may well have come. None: from the start.
 
         Raises
         ------
@@ -122,7 +133,11 @@ class AnalysisSession:
             raise SpecInvalid(f"the metric {twice[0]} is named twice")
         sharing = [each for each in known if isinstance(each.judge, Compare) and each.judge.alpha is None]
         share = alpha / max(1, sum(metric.critical for metric in sharing))
-        return cls(started_at, tuple(_Judged.start(metric, share, started_at) for metric in known), started_at)
+        return cls(
+            started_at,
+            tuple(_Judged.start(metric, share, started_at, resumed_at or started_at) for metric in known),
+            started_at,
+        )
 
     def with_ready_pods(self, ready_at: Mapping[str, float]) -> Self:
         """Tell when the candidate's pods became ready, Unix seconds by name: their warm-up counts from there."""

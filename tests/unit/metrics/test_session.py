@@ -97,6 +97,12 @@ def test_a_session_made_anew_after_a_restart_reaches_the_same_evidence():
     assert anew.judged[0].counters.edge == live.judged[0].counters.edge
 
 
+def test_after_a_restart_no_data_counts_from_the_restart():
+    anew = AnalysisSession.start([errors()], started_at=START, resumed_at=START + 1800)
+    anew = anew.ingest(START + 1805, dict.fromkeys(anew.needs(START + 1805), Unavailable("down")))
+    assert verdict_of(anew).no_data_since == START + 1800
+
+
 def test_nothing_is_said_while_the_past_is_still_being_read():
     world = release(0.015)
     anew = AnalysisSession.start([errors()], started_at=START)
@@ -230,6 +236,16 @@ def test_requests_of_a_warming_pod_are_counted_apart():
     assert verdict_of(warm).readings[0].warming.count == pytest.approx(3000, rel=0.2)
     hasty, _ = run(cold, world, START + 600)
     assert verdict_of(hasty).outcome is Outcome.FAIL
+
+
+def test_a_pod_that_is_added_later_does_not_make_the_past_cold():
+    world = release(0.01)
+    ready = {"envoy-knows-no-pods": START + 500}
+    anew = AnalysisSession.start([errors()], started_at=START).with_ready_pods(ready)
+    session = anew.ingest(START + 450, world.reply(anew.needs(START + 450)))
+    assert verdict_of(session).readings[0].warming.count == 0
+    session = session.ingest(START + 600, world.reply(session.needs(START + 600)))
+    assert verdict_of(session).readings[0].warming.count == pytest.approx(60 * 20, rel=0.3)
 
 
 def test_with_all_traffic_on_the_canary_compare_says_nothing_and_a_threshold_goes_on():
