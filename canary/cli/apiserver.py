@@ -238,5 +238,7 @@ def _cause(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             return str(inner)
         error = inner
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
     text = str(error)
     return text.rpartition(": ")[2] if isinstance(error, urllib3.exceptions.HTTPError) else text or type(error).__name__
