@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -263,7 +263,11 @@ def test_without_the_policies_the_operator_writes_the_backends_itself(empty: App
 
 
 def test_a_managed_route_is_made_split_and_restored_by_the_operator(empty: App) -> None:
-    managed = ManagedRoute(empty.split, "gw", "gateway-system", "", ("a.example",))
+    # The garbage collector deletes what is owned by nobody: a ConfigMap stands for the Rollout.
+    empty.lab.kubectl("create", "configmap", "web", "-n", empty.namespace)
+    owner = read(empty.lab, ObjectRef("v1", "ConfigMap", empty.namespace, "web"))["metadata"]["uid"]
+    split = replace(empty.split, owner=Owner("v1", "ConfigMap", "web", owner))
+    managed = ManagedRoute(split, "served-by-nobody", "", "", ("a.example",))
     empty.operator.write(*managed.label({empty.ref: None}, on=True))
     assert managed.read(empty.objects()).labelled
     assert managed.read(empty.objects()).weight is None
