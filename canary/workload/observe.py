@@ -77,14 +77,17 @@ def copy_view(
     live = [p for p in pods if matches(selector, labels_of(p)) and not _ended(p)]
     wanted = [p for p in live if labels_of(p).get(LABEL_RELEASE) == release and not _deleting(p)]
     ready_since = [t for p in wanted if (t := ready_at(p)) is not None]
-    own_set = next((rs for rs in replicasets if controller_uid(rs) == uid and _release_of_set(rs) == release), None)
+    wanted_hash = template_hash(deployment["spec"]["template"])
+    # After an edit by hand two ReplicaSets carry the release; the Deployment's own template tells which one stays.
+    sets = [rs for rs in replicasets if controller_uid(rs) == uid and _release_of_set(rs) == release]
+    own_set = next((rs for rs in sets if template_hash(rs["spec"]["template"]) == wanted_hash), None)
     return CopyView(
         release=release,
         replicas=int(deployment["spec"].get("replicas", 1)),
         ready=len(ready_since),
         pods=len(live),
         pod_template_hash="" if own_set is None else labels_of(own_set).get(POD_TEMPLATE_HASH, ""),
-        template_hash=template_hash(deployment["spec"]["template"]),
+        template_hash=wanted_hash,
         first_ready_at=min(ready_since, default=None),
         failure=failure_of_pods(wanted, now) or failure_of_deployment(deployment, now),
         deleting=_deleting(deployment),

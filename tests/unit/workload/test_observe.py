@@ -120,6 +120,14 @@ def test_the_replica_set_of_an_older_release_does_not_give_the_hash():
     assert view.pod_template_hash == ""
 
 
+def test_of_two_replica_sets_of_a_release_the_one_with_the_copys_template_gives_the_hash():
+    edited = replica_set("edited", template("app:9", labels=MARKS), owner="c-uid", replicas=1)
+    right = replica_set("right", template(labels=MARKS), owner="c-uid", replicas=1)
+    view = copy_view(_copy(), [edited, right], [], NOW)
+    assert view is not None
+    assert view.pod_template_hash == "right"
+
+
 def test_a_copy_that_is_being_deleted_is_told():
     view = copy_view(_copy(deletionTimestamp="2027-01-15T08:00:00Z"), [], [], NOW)
     assert view is not None
