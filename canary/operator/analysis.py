@@ -147,6 +147,8 @@ class Analyses:
             judging.session = judging.session.ingest(now, replies)
             judging.due = began + min(self._tick_seconds, judging.session.due_again_seconds)
             verdict = judging.session.verdict
+            said = (verdict.outcome.value, verdict.message) if verdict is not None else ("", "")
+            _log.debug("look", rollout="/".join(key), outcome=said[0], message=said[1])
             if verdict is not None:
                 self._telemetry.verdicts.labels(verdict.outcome.value).inc()
             self._wake(key)
