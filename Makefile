@@ -42,6 +42,7 @@ lint: setup ## ruff, strict types, import contracts, generated files
 	$(BIN)/lint-imports
 	$(BIN)/python -m canary.api.crd --check crds
 	$(BIN)/python -m canary.cli.reference --check
+	$(BIN)/python -m canary.api.reference --check docs/rollout-reference.md
 
 .PHONY: unit
 unit: setup ## tests that need no lab
@@ -70,6 +71,7 @@ bench: binaries ## benchmarks, each a table and build/bench/NAME.json (NAME=x fo
 generate: setup ## CRDs and the command line's reference from the code
 	$(BIN)/python -m canary.api.crd crds
 	$(BIN)/python -m canary.cli.reference
+	$(BIN)/python -m canary.api.reference docs/rollout-reference.md
 
 .PHONY: format
 format: setup ## ruff's formatter and safe mends
