@@ -85,10 +85,11 @@ def nothing_found(verdict: Verdict) -> bool:
     That is weaker than evidence *for* it, which a small share of traffic may not give in any reasonable time; it is
     what a step is for (docs/decisions/0003). Too little traffic, no data and suspicion are not this.
     """
+    decisive = [reading for reading in verdict.readings if reading.critical]
     return (
-        bool(verdict.readings)
+        bool(decisive)
         and not verdict.suspicious
-        and all(r.outcome is Outcome.PASS or r.reason is Reason.NOT_ENOUGH_EVIDENCE for r in verdict.readings)
+        and all(r.outcome is Outcome.PASS or r.reason is Reason.NOT_ENOUGH_EVIDENCE for r in decisive)
     )
 
 

@@ -13,6 +13,10 @@ from canary.operator.kinds import Obj
 
 _UNSETTLED: Final = frozenset({"Rolling", "Resumed"})
 """Reasons in `Phase.STABLE` while the Deployment still rolls: what serves is not all of what Git says."""
+_FAILED: Final = frozenset({Phase.ROLLING_BACK, Phase.REVERTING, Phase.AWAITING_GIT})
+"""The release has failed, and Git still says its version. Called stalled and not reconciling, because Flux with `wait`
+gives up on a failed object at once and then applies the next commit; for one that makes progress it would wait until
+its timeout, and the revert with it (measured: 62 s of a timeout of 2 minutes)."""
 
 
 def conditions(state: State, generation: int, before: Iterable[Obj], now: float) -> tuple[Condition, ...]:
@@ -23,7 +27,7 @@ def conditions(state: State, generation: int, before: Iterable[Obj], now: float)
     known = {c.get("type"): c for c in before}
     ready = state.phase is Phase.STABLE and not state.stalled and state.reason not in _UNSETTLED
     wanted = [(ConditionType.READY, ConditionStatus.TRUE if ready else ConditionStatus.FALSE)]
-    if state.stalled:
+    if state.stalled or state.phase in _FAILED:
         wanted.append((ConditionType.STALLED, ConditionStatus.TRUE))
     elif not ready:
         wanted.append((ConditionType.RECONCILING, ConditionStatus.TRUE))

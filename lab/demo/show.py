@@ -55,8 +55,10 @@ class Show:
 
 
 def evidence(status: dict[str, Any]) -> str:
-    """The latest report in brief."""
-    return str((status.get("report") or {}).get("message") or status.get("message") or "")
+    """What the judges say of the release under way; before they have looked, what is going on."""
+    report, release = status.get("report") or {}, status.get("release") or {}
+    judged = release.get("analysisSince") and str(report.get("at", "")) >= str(release["analysisSince"])
+    return str(report["message"] if judged else status.get("message") or "")
 
 
 def _table(look: Look) -> Group:

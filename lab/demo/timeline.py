@@ -69,6 +69,7 @@ class Timeline:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
+            self._note(self._look())  # the last change may have come after the thread's last look
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_SECONDS):

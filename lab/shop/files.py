@@ -156,4 +156,8 @@ spec:
       || (has(status.observedGeneration) && status.observedGeneration == metadata.generation
           && has(status.updatedReplicas) && status.updatedReplicas == spec.replicas
           && has(status.availableReplicas) && status.availableReplicas == spec.replicas)
+  - apiVersion: canary.delivery/v1alpha1
+    kind: Rollout
+    failed: has(status.conditions) && status.conditions.exists(c, c.type == "Stalled" && c.status == "True")
+    current: has(status.observedGeneration) && status.observedGeneration == metadata.generation
 """

@@ -177,7 +177,9 @@ class World:
                 if watched >= 5
                 else (Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_EVIDENCE, False)
             )
-        reading = MetricReading("http/errors", outcome, reason, "compare", suspicious=suspicious, message="m")
+        reading = MetricReading(
+            "http/errors", outcome, reason, "compare", suspicious=suspicious, critical=True, message="m"
+        )
         return Verdict(outcome, suspicious, (reading,), reason, "http/errors: m", self.now)
 
     def observed(self) -> Observed:
