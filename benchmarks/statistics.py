@@ -7,15 +7,14 @@ at the tolerated ratio (unless said), the worst that the guarantee covers.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.figures import Figure
 from canary.analysis.compare import CompareState, Interval, advance, divisor, evidence
 from canary.analysis.dispersion import of_stable
 
@@ -24,15 +23,6 @@ FloatArray = NDArray[np.float64]
 TICK_SECONDS, TICKS, ALPHA, TOLERATED = 10.0, 360, 0.01, 1.5
 PODS = 10
 """Of stable; the canary has one."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    figure: str
-    value: float
-    unit: str
-    goal: str
-    met: bool
 
 
 @dataclass(frozen=True)
@@ -119,12 +109,12 @@ DETECTION: dict[tuple[float, float], dict[float, tuple[float, float] | float]] =
 }
 
 
-def detection() -> list[Figure]:
+def detection(releases: int = 1000) -> list[Figure]:
     figures = []
     print(f"{'rps, base':>16} {'ratio':>6} {'found':>7} {'median':>8} {'90 %':>8}   DESIGN")
     for (rps, base), cells in DETECTION.items():
         for ratio, goal in cells.items():
-            found = first_alarms(Cell(rps, base, ratio), 1000, measured=False)
+            found = first_alarms(Cell(rps, base, ratio), releases, measured=False)
             power = float(np.isfinite(found).mean())
             median, ninety = float(np.median(found)), float(np.quantile(found, 0.9, method="higher"))
             name = f"{rps:g} rps, {base:.1%}, x{ratio:g}"
@@ -203,18 +193,6 @@ def speed(rows: int = 10_000) -> list[Figure]:
     return [Figure(f"a tick of {rows} rows", median, "ms", "<= 50", median <= 50)]
 
 
-def run() -> list[dict[str, object]]:
+def run(*, quick: bool = False) -> list[Figure]:
     """Print the tables; return the figures."""
-    return [asdict(figure) for figure in (*detection(), *false_alarms(), *speed())]
-
-
-def main() -> None:
-    figures = run()
-    out = Path("build/bench/statistics.json")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(figures, indent=1) + "\n")
-    print(f"{sum(bool(figure['met']) for figure in figures)} of {len(figures)} goals met; figures in {out}")
-
-
-if __name__ == "__main__":
-    main()
+    return [*detection(200 if quick else 1000), *false_alarms(400 if quick else 2000), *speed()]
