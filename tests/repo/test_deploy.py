@@ -87,5 +87,12 @@ def test_the_list_of_rejected_versions_is_the_only_config_map_that_is_read():
 
 def test_flux_is_told_that_a_held_deployment_is_current():
     (kustomization,) = _documents(DEPLOY / "flux" / "kustomization.yaml")
-    (check,) = kustomization["spec"]["healthCheckExprs"]
-    assert f'"{names.ANNOTATION_HELD}" in metadata.annotations' in check["current"]
+    checks = {check["kind"]: check for check in kustomization["spec"]["healthCheckExprs"]}
+    assert f'"{names.ANNOTATION_HELD}" in metadata.annotations' in checks["Deployment"]["current"]
+
+
+def test_flux_does_not_wait_for_a_release_and_gives_up_on_a_failed_one():
+    (kustomization,) = _documents(DEPLOY / "flux" / "kustomization.yaml")
+    checks = {check["kind"]: check for check in kustomization["spec"]["healthCheckExprs"]}
+    assert "observedGeneration" in checks["Rollout"]["current"]
+    assert "Stalled" in checks["Rollout"]["failed"]
