@@ -23,7 +23,7 @@ def wait_for_policies(lab: Lab, *, routes: bool) -> None:
     lab.kubectl("apply", "--server-side", "-f", "-", input=_manifest("Deployment", "apps/v1", deployment, labels))
     lab.kubectl("apply", "--server-side", "-f", "-", input=_manifest("Service", "v1", service, labels))
     changed = {"spec": {"template": {"metadata": {"labels": {"x": "y"}}}}}
-    _wait(lab, "deployment", changed, lambda seen: seen["spec"].get("paused"))
+    _wait(lab, "deployment", changed, lambda seen: seen["spec"].get("paused"), user="anybody")
     pinned = {"metadata": {"annotations": {"canary.delivery/pin": "abc"}}}
     _wait(lab, "service", pinned, lambda seen: "pod-template-hash" in seen["spec"]["selector"])
     if routes:
@@ -33,13 +33,13 @@ def wait_for_policies(lab: Lab, *, routes: bool) -> None:
         _wait(lab, "httproute", split, lambda seen: len(seen["spec"]["rules"][0]["backendRefs"]) == 2)
 
 
-def _wait(lab: Lab, resource: str, patch: dict[str, Any], met: Any) -> None:
+def _wait(lab: Lab, resource: str, patch: dict[str, Any], met: Any, user: str = OPERATOR_USER) -> None:
+    identity = f"--as={user}", *(() if user == OPERATOR_USER else ("--as-group=system:masters",))
+
     def look() -> bool:
         body = "--type=merge", "-p", json.dumps(patch), "-o", "json"
         try:
-            seen = lab.kubectl(
-                "patch", resource, "probe", "-n", _NAMESPACE, *body, "--dry-run=server", f"--as={OPERATOR_USER}"
-            )
+            seen = lab.kubectl("patch", resource, "probe", "-n", _NAMESPACE, *body, "--dry-run=server", *identity)
         except CommandFailed:
             return False  # the schema of the route is not known yet
         return bool(met(json.loads(seen)))
