@@ -247,7 +247,7 @@ class RolloutStatus(StatusModel):
     message: Message = ""
     """What is going on and what to do next, in a sentence."""
     stalled: bool = False
-    """Whether nothing moves until somebody acts; the condition Stalled says the same."""
+    """Whether nothing moves until somebody acts."""
     attempts: Annotated[int, Field(ge=0)] = 0
     """Releases ever started here."""
     drained_since: datetime | None = None

@@ -21,7 +21,8 @@ class WeightStep:
     at_least_seconds: int
     """The step does not end well before this."""
     at_most_seconds: int
-    """Without a verdict by then, `analysis.onInconclusive` decides."""
+    """By then the step ends if enough was measured and nothing speaks against the canary; else
+    `analysis.onInconclusive` decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class Step(SpecModel):
     """The step is watched at least this long, also when the evidence is good earlier. Absent: 1m, or atMost when that
     is shorter."""
     at_most: Duration | None = None
-    """Without a verdict by then, analysis.onInconclusive decides. Absent: ten times atLeast."""
+    """By then the step ends if enough was measured and nothing speaks against the canary; else analysis.onInconclusive
+    decides. Absent: ten times atLeast."""
     approval: Approval | None = None
     """Waits for `canary approve`, at the weight of the step before. Written as `approval: {}`."""
 

@@ -9,6 +9,7 @@ from canary.core.judging import UNREADY_DEADLINE_SECONDS
 from canary.core.observed import Observed
 from canary.core.phases import Phase, Stage
 from canary.core.plan import Plan, WeightStep
+from canary.core.promote import RETURN_COOL_DOWN_SECONDS
 from canary.core.retreat import GATEWAY_PATIENCE_SECONDS
 from canary.core.scope import Scope
 from canary.core.state import State
@@ -96,7 +97,8 @@ def _promotion_deadlines(scope: Scope, since: float, in_force: float | None) -> 
         case Stage.REPLACE:
             return [since + plan.progress_deadline_seconds]
         case Stage.REPIN:
-            return [in_force + plan.settle_seconds] if in_force is not None else []
+            later = (plan.settle_seconds, RETURN_COOL_DOWN_SECONDS)
+            return [in_force + seconds for seconds in later] if in_force is not None else []
         case Stage.RETURN:
             return [in_force + plan.return_seconds] if in_force is not None else []
         case _:

@@ -9,6 +9,10 @@ from canary.core.phases import Phase, Stage
 from canary.core.scope import Scope, end, enter, stay
 from canary.core.state import State
 
+RETURN_WORSE = "ReturnWorse"
+RETURN_COOL_DOWN_SECONDS = 60.0
+"""Before traffic is given back a second time. Arbitrary; longer than the warm-up that judges allow."""
+
 
 def promoting(scope: Scope) -> State:
     """Return the state that follows in `Phase.PROMOTING`; what could turn the release round was asked before."""
@@ -82,7 +86,9 @@ def _repin(scope: Scope) -> State:
         return replace(scope.state, release=replace(scope.release, in_force_since=None))
     if scope.release.in_force_since is None:  # all addresses are in the API; the gateway has them a moment later
         return scope.state.with_release(in_force_since=scope.now)
-    if scope.now - scope.release.in_force_since < scope.plan.settle_seconds:
+    # Cold pods get time to warm up before they are tried again, with evidence of its own.
+    settle = RETURN_COOL_DOWN_SECONDS if scope.state.reason == RETURN_WORSE else scope.plan.settle_seconds
+    if scope.now - scope.release.in_force_since < settle:
         return scope.state
     state = _stage(scope, Stage.RETURN, "Traffic returns to the Deployment in steps.")
     return state.with_release(return_step=0, analysis_since=None)
@@ -98,17 +104,20 @@ def returning_verdict(scope: Scope) -> Verdict | None:
 
 def _return(scope: Scope) -> State:
     release, weights = scope.release, scope.plan.return_weights
-    verdict = returning_verdict(scope)
-    if verdict is not None and (verdict.suspicious or verdict.outcome is Outcome.FAIL):
-        message = f"Traffic stays where it is: the Deployment's new pods look worse than the canary: {verdict.message}"
-        return stay(scope.state, "ReturnWorse", message, stalled=True)
     weight = weights[release.return_step]
+    verdict, since = returning_verdict(scope), release.in_force_since
+    watched = since is not None and scope.now - since >= scope.plan.return_seconds
+    if verdict is not None and (verdict.outcome is Outcome.FAIL or (verdict.suspicious and watched)):
+        message = (
+            f"The Deployment's new pods look worse than the canary, which takes all traffic back: {verdict.message}"
+        )
+        return replace(_stage(scope, Stage.REPIN, message), reason=RETURN_WORSE, stalled=True)
     if release.in_force_since is None:
         if not scope.weight_in_force(weight):
             return scope.state
         began = scope.now if release.analysis_since is None else release.analysis_since
         return scope.state.with_release(in_force_since=scope.now, analysis_since=began)
-    if scope.now - release.in_force_since < scope.plan.return_seconds:
+    if not watched:
         return scope.state
     if release.return_step + 1 < len(weights):
         following = weights[release.return_step + 1]

@@ -80,6 +80,8 @@ class World:
     crashing: set[str] = field(default_factory=set)
     metrics_up: bool = True
     git_up: bool = True
+    cold_until: float = 0.0
+    """Until when the Deployment's new pods look worse than the canary while traffic returns."""
     reverted: list[str] = field(default_factory=list)
     git_version: str = "good0"
     commands: Commands = field(default_factory=Commands)
@@ -165,6 +167,8 @@ class World:
         watched = self.now - release.analysis_since
         if not self.metrics_up:
             outcome, reason, suspicious = Outcome.ERROR, Reason.UNAVAILABLE, False
+        elif release.stage is Stage.RETURN and self.now < self.cold_until:
+            outcome, reason, suspicious = Outcome.FAIL, Reason.EVIDENCE_AGAINST, True
         elif release.candidate.images[0].split(":")[1].startswith("bad"):
             outcome, reason, suspicious = (
                 (Outcome.FAIL, Reason.EVIDENCE_AGAINST, True)

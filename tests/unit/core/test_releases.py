@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from canary.core import effects as fx
+from canary.core.decide import decide
 from canary.core.observed import Commands
 from canary.core.phases import Phase, Stage
 from tests.property.world import APPROVAL_PLAN, World
@@ -279,3 +280,95 @@ def test_letting_go_carries_the_resource_version_of_what_was_judged():
     world.log.clear()
     run(world, 20)
     assert any(entry.endswith(str(fx.LetGo(judged))) for entry in world.log)
+
+
+def test_cold_pods_that_look_worse_lose_the_returned_traffic_and_get_it_back_later():
+    world = settled()
+    world.push("good1")
+    for _ in range(300):
+        run(world, 1)
+        if world.state.release and world.state.release.stage is Stage.RETURN:
+            break
+    world.cold_until = world.now + 30
+    run(world, 20)
+    assert world.state.reason == "ReturnWorse"
+    assert world.weight == 100
+    world.settle()
+    assert world.state.history[0].outcome == "Promoted"
+    assert weights(world)[-4:] == ["50", "100", "50", "0"]
+
+
+def test_an_approval_of_another_step_is_not_this_steps_approval():
+    world = settled(plan=APPROVAL_PLAN)
+    world.push("good1")
+    run(world, 120)
+    assert world.state.release is not None
+    world.commands = Commands(approved=f"{world.state.release.id}/0")
+    run(world, 20)
+    assert world.state.reason == "AwaitingApproval"
+
+
+def test_a_pause_keeps_the_weight_and_a_bad_verdict_ends_it_all_the_same():
+    world = settled()
+    world.push("bad1")
+    run(world, 100, until=Phase.STEP)
+    world.commands = Commands(paused=True)
+    world.settle()
+    assert world.reverted == ["t-bad1-1"]
+
+
+def test_a_deployment_paused_by_its_owner_is_left_alone_until_it_is_unpaused():
+    world = World(held=False)
+    observed = world.observed()
+    assert observed.workload is not None
+    paused = replace(observed, workload=replace(observed.workload, paused=True), finalizer=True)
+    decision = decide(world.plan, world.state, paused, world.now)
+    assert decision.state.phase is Phase.PAUSED
+    assert not [e for e in decision.effects if not isinstance(e, fx.WriteStatus | fx.Emit | fx.Label)]
+    again = decide(world.plan, decision.state, replace(observed, finalizer=True), world.now)
+    assert again.state.phase is Phase.PENDING
+
+
+def test_a_second_rollout_for_one_deployment_is_refused_and_touches_nothing():
+    world = World()
+    observed = world.observed()
+    assert observed.workload is not None
+    taken = replace(observed, workload=replace(observed.workload, other_owner="first"), finalizer=True)
+    decision = decide(world.plan, world.state, taken, world.now)
+    assert (decision.state.phase, decision.state.reason) == (Phase.PENDING, "AlreadyOwned")
+    assert all(isinstance(e, fx.WriteStatus | fx.Emit) for e in decision.effects)
+
+
+@pytest.mark.parametrize("missing", ["workload", "service", "traffic"])
+def test_what_is_missing_is_said_and_heals_when_it_comes(missing):
+    world = settled()
+    without = replace(world.observed(), **{missing: None})  # type: ignore[arg-type]  # each may be None
+    decision = decide(world.plan, world.state, without, world.now)
+    assert decision.state.stalled
+    assert decision.state.reason.endswith("NotFound")
+    healed = decide(world.plan, decision.state, world.observed(), world.now)
+    assert not healed.state.stalled
+
+
+def test_no_release_starts_while_the_history_limit_is_zero():
+    world = settled()
+    world.push("good1")
+    observed = world.observed()
+    assert observed.workload is not None
+    limited = replace(observed, workload=replace(observed.workload, history_limit=0))
+    held = decide(world.plan, world.state, limited, world.now)
+    assert decide(world.plan, held.state, limited, world.now).state.reason == "HistoryLimitZero"
+
+
+def test_the_weight_is_not_raised_while_stable_alone_could_not_carry_the_load():
+    world = settled()
+    world.push("good1")
+    run(world, 100, until=Phase.STEP)
+    for _ in range(40):
+        world.kubelet()
+        world.gateway()
+        decision = decide(world.plan, world.state, replace(world.observed(), stable_can_carry=False), world.now)
+        assert not [e for e in decision.effects if isinstance(e, fx.SetWeight) and e.weight > 5]
+        for effect in decision.effects:
+            world.apply(effect)
+        world.pass_time(1)
