@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import kopf
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
@@ -39,22 +38,3 @@ async def load_configuration(kubeconfig: Path | None, context: str | None = None
             "Give --kubeconfig, or run in a pod with a ServiceAccount."
         ) from error
     return configuration
-
-
-async def for_kopf(configuration: Configuration) -> kopf.ConnectionInfo:
-    """Return the same connection as kopf wants it; called again when kopf's token was refused or has expired."""
-    prefixed = configuration.get_api_key_with_prefix("BearerToken")
-    header = (prefixed if isinstance(prefixed, str) else await prefixed) or ""
-    scheme, _, token = header.rpartition(" ")
-    return kopf.ConnectionInfo(
-        server=configuration.host,
-        ca_path=configuration.ssl_ca_cert,
-        insecure=not configuration.verify_ssl,
-        username=configuration.username or None,
-        password=configuration.password or None,
-        scheme=scheme or None,
-        token=token or None,
-        certificate_path=configuration.cert_file,
-        private_key_path=configuration.key_file,
-        proxy_url=configuration.proxy,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -14,12 +15,14 @@ from canary.operator import logs
 from canary.operator.client import KubernetesApi
 from canary.operator.clock import SystemClock
 from canary.operator.config import Config
-from canary.operator.connection import for_kopf, load_configuration
+from canary.operator.connection import load_configuration
 from canary.operator.kinds import WATCHED, Kind
 from canary.operator.operator import Operator
 from canary.operator.telemetry import Telemetry
-from canary.operator.watches import Watches
 from canary.server.http import application, serve
+
+if TYPE_CHECKING:
+    from canary.operator.watches import Watches
 
 _log = structlog.get_logger(__name__)
 
@@ -46,11 +49,14 @@ async def operate(config: Config) -> None:
     watching: list[Watches] = []
 
     def watch(available: frozenset[Kind]) -> None:
+        # Only now: what was listed can be acted on while kopf is being loaded.
+        from canary.operator.watches import Watches  # noqa: PLC0415
+
         for old in watching:
             old.stop()
         chosen = [kind for kind in WATCHED if kind in available]
         namespaces = config.file.namespaces
-        watching[:] = [Watches(chosen, operator.on_event, lambda: for_kopf(configuration), namespaces=namespaces)]
+        watching[:] = [Watches(chosen, operator.on_event, configuration, namespaces=namespaces)]
         watching[0].start()
 
     stop = asyncio.Event()

@@ -12,11 +12,12 @@ import logging
 import threading
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 import kopf
 import structlog
+from kubernetes.aio.client import Configuration
 
 from canary.operator.kinds import Kind, Obj
 
@@ -35,13 +36,13 @@ class Watches:
         self,
         kinds: Sequence[Kind],
         on_event: OnEvent,
-        login: Callable[[], Awaitable[kopf.ConnectionInfo]],
+        configuration: Configuration,
         *,
         namespaces: Sequence[str] = (),
     ) -> None:
         self._kinds = kinds
         self._on_event = on_event
-        self._login = login
+        self._configuration = configuration
         self._namespaces = namespaces
         self._stop = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -95,7 +96,7 @@ class Watches:
 
         @kopf.on.login(registry=registry, id="login")
         async def login(**_: Any) -> kopf.ConnectionInfo:  # noqa: ANN401 -- kopf's protocol
-            return await self._login()
+            return await for_kopf(self._configuration)
 
         for kind in self._kinds:
             self._register(registry, kind)
@@ -122,3 +123,22 @@ def _settings(kinds: Sequence[Kind]) -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 1.0  # its per-object tasks; thousands of them idle otherwise
     settings.process.ultimate_exiting_timeout = None  # it would kill the process ten minutes after we let the thread be
     return settings
+
+
+async def for_kopf(configuration: Configuration) -> kopf.ConnectionInfo:
+    """Return the same connection as kopf wants it; called again when kopf's token was refused or has expired."""
+    prefixed = configuration.get_api_key_with_prefix("BearerToken")
+    header = (prefixed if isinstance(prefixed, str) else await prefixed) or ""
+    scheme, _, token = header.rpartition(" ")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        username=configuration.username or None,
+        password=configuration.password or None,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        proxy_url=configuration.proxy,
+    )

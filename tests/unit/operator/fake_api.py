@@ -25,7 +25,7 @@ class FakeApi:
         self.reads: list[tuple[str, str]] = []
         self.fail: Callable[[str, Kind, str], Exception | None] = lambda verb, kind, name: None
         """What a test lets go wrong, for a verb, kind and name."""
-        self.watchers: list[Callable[[Kind, str, Obj], None]] = []
+        self.watchers: list[Callable[[Kind, str, Obj], object]] = []
 
     def put(self, kind: Kind, obj: Obj) -> Obj:
         """Set an object as somebody else would."""
@@ -43,13 +43,13 @@ class FakeApi:
 
     async def list(self, kind: Kind, namespace: str | None = None, *, labels: str = "") -> Listing:
         self._maybe_fail("list", kind, "")
-        wanted = dict(part.split("=", 1) for part in labels.split(",") if part)
+        wanted = _selector(labels)
         items = [
             copy.deepcopy(obj)
             for (plural, ns, _), obj in self.objects.items()
             if plural == kind.plural
             and namespace in (None, ns)
-            and all(obj["metadata"].get("labels", {}).get(k) == v for k, v in wanted.items())
+            and all(obj["metadata"].get("labels", {}).get(k) in v for k, v in wanted.items())
         ]
         return Listing(tuple(items), str(self.latest))
 
@@ -114,7 +114,7 @@ class FakeApi:
             return copy.deepcopy(known)
         self.latest = next(self.version)
         changed_spec = known is None or known.get("spec") != obj.get("spec")
-        before = known["metadata"] if known else {"uid": f"uid-{self.latest}", "generation": 0}
+        before: Obj = known["metadata"] if known else {"uid": f"uid-{self.latest}", "generation": 0}
         meta.setdefault("uid", before["uid"])
         meta["generation"] = before.get("generation", 0) + (1 if changed_spec else 0)
         meta["resourceVersion"] = str(self.latest)
@@ -142,6 +142,14 @@ class FakeApi:
             raise error
 
 
+def _selector(text: str) -> dict[str, list[str]]:
+    """`a=b,c=d` or `a in (b,c)`."""
+    if " in (" in text:
+        key, _, values = text.partition(" in ")
+        return {key: values.strip("()").split(",")}
+    return {key: [value] for key, _, value in (part.partition("=") for part in text.split(",") if part)}
+
+
 def merged(base: Any, patch: Any) -> Any:
     """RFC 7386."""
     if not isinstance(patch, dict):
@@ -163,7 +171,7 @@ def json_patched(base: Obj, operations: list[Obj]) -> Obj:
         target: Any = after
         for part in path:
             target = target[int(part) if isinstance(target, list) else part]
-        at = int(last) if isinstance(target, list) and last != "-" else last
+        at: Any = int(last) if isinstance(target, list) and last != "-" else last
         match operation["op"]:
             case "test":
                 if (target.get(at) if isinstance(target, dict) else target[at]) != operation.get("value"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from canary.operator.cache import Cache
 from canary.operator.interests import Interests, targets_of
 from canary.operator.kinds import AUTOSCALER, CLUSTER_ANALYSIS_TEMPLATE, DEPLOYMENT, KUSTOMIZATION, REPLICA_SET, SERVICE
@@ -11,11 +13,17 @@ def obj(name: str, version: int, *, uid: str = "", owner: str = "", **rest):
     return {"metadata": {**meta, "ownerReferences": owners, "managedFields": [1]}, **rest}
 
 
+def found(cache: Cache, name: str) -> Any:
+    known = cache.get(SERVICE, "ns", name)
+    assert known is not None
+    return known
+
+
 def test_an_older_event_does_not_undo_what_a_writes_answer_showed():
     cache = Cache()
     assert cache.put(SERVICE, obj("a", 7, spec="ours"))
     assert not cache.put(SERVICE, obj("a", 6, spec="older"))
-    assert cache.get(SERVICE, "ns", "a")["spec"] == "ours"
+    assert found(cache, "a")["spec"] == "ours"
 
 
 def test_the_same_version_twice_is_no_news():
@@ -37,7 +45,7 @@ def test_a_new_object_of_the_same_name_survives_the_deletion_of_the_old_one():
     cache.put(SERVICE, obj("a", 7, uid="old"))
     cache.put(SERVICE, obj("a", 10, uid="new"))
     assert not cache.remove(SERVICE, obj("a", 9, uid="old"))
-    assert cache.get(SERVICE, "ns", "a")["metadata"]["uid"] == "new"
+    assert found(cache, "a")["metadata"]["uid"] == "new"
 
 
 def test_a_list_tells_of_deletions_that_no_event_told_of():
@@ -62,10 +70,10 @@ def test_owned_objects_follow_their_owner():
 def test_managed_fields_are_not_kept():
     cache = Cache()
     cache.put(SERVICE, obj("a", 1))
-    assert "managedFields" not in cache.get(SERVICE, "ns", "a")["metadata"]
+    assert "managedFields" not in found(cache, "a")["metadata"]
 
 
-ROLLOUT = {
+ROLLOUT: dict[str, Any] = {
     "metadata": {"namespace": "ns", "name": "shop"},
     "spec": {
         "workload": {"name": "shop"},

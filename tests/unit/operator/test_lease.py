@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given, settings
@@ -41,7 +42,7 @@ class Candidate:
         self.rate = rng.uniform(1 - DRIFT, 1 + DRIFT)
         self.offset = rng.uniform(0, 1e6)
         self.candidacy = Candidacy(name)
-        self.step = self.read
+        self.step: Callable[[float], None] = self.read
         self.at = rng.uniform(0, 5)
         self.base: dict[str, Any] | None = None
         self.pending: Any = None
