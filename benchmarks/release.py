@@ -29,6 +29,8 @@ class Told:
     """What a Rollout's status says."""
 
     phase: str
+    judging: bool
+    """Samples count: what the canary does from now on is evidence."""
     verdict_at: float | None
     report_failed_at: float | None
     """The look of the judges that condemned, by its own time."""
@@ -68,9 +70,11 @@ def _weight(route: dict[str, Any]) -> int:
 
 def _told(rollout: dict[str, Any]) -> Told:
     status = rollout.get("status") or {}
-    verdict, report = (status.get("release") or {}).get("verdictAt"), status.get("report") or {}
+    release, report = status.get("release") or {}, status.get("report") or {}
+    verdict = release.get("verdictAt")
     return Told(
         status.get("phase") or "",
+        bool(release.get("analysisSince")),
         epoch(verdict) if verdict else None,
         epoch(report["at"]) if report.get("verdict") == "fail" else None,
     )
@@ -150,15 +154,15 @@ class Team:
         return time.time() - began
 
     def roll_back(self, in_mid_step: Callable[[], None] | None = None) -> Rollback:
-        """Push a bad version and read how it ended; `in_mid_step` is called when the canary has its first traffic."""
+        """Push a bad version and read how it ended; `in_mid_step` is called as soon as it is judged."""
         version, shop, watching, name = self._next("bad"), self.shop, self.watching, self.namespace
         began, attempts = time.time(), shop.attempts()
         pods = {pod.uid: pod.restarts for pod in shop.pods()}
         shop.push(f"checkout {version}", version=version, error_ratio=BAD_RATIO)
         if in_mid_step:
             waiting.until(
-                f"{name} to have traffic on {version}",
-                lambda: watching.weights.first(name, began, lambda weight: weight > 0),
+                f"{version} of {name} to be judged",
+                lambda: watching.statuses.first(name, began, lambda t: t.judging and not t.verdict_at),
                 seconds=LIMIT_SECONDS,
                 every_seconds=0.01,
             )
