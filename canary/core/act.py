@@ -68,7 +68,8 @@ def act(scope: Scope) -> Acts:
             first, then = _lower_to(scope, 0), ()
         case _:  # no canary is wanted
             first, then = _lower_to(scope, 0), _tear_down(scope)
-    return Acts(first, (*_labels(scope), *then, *_deployment(scope), *_memory(scope), *_git(scope), *_finish(scope)))
+    # The end comes before the memory: in a namespace that is being deleted the list cannot be written any more.
+    return Acts(first, (*_labels(scope), *then, *_deployment(scope), *_finish(scope), *_memory(scope), *_git(scope)))
 
 
 # --- traffic and the canary ------------------------------------------------------------------------------------------

@@ -244,6 +244,19 @@ def test_deleting_a_stable_rollout_takes_its_marks_off():
     assert not (world.labelled or world.service_labelled or world.route_labelled or world.finalizer)
 
 
+def test_a_rollout_goes_before_its_rejected_versions_are_listed_anew():
+    # A namespace that is being deleted has lost the list already, and takes no new objects: asked for first, it would
+    # keep the Rollout, and so the namespace, for ever.
+    world = settled()
+    world.push("bad1")
+    world.settle()
+    world.deleting = True
+    world.listed.clear()
+    decision = decide(world.plan, world.state, world.observed(), world.now)
+    kinds = [type(effect) for effect in decision.effects]
+    assert kinds.index(fx.RemoveFinalizer) < kinds.index(fx.RememberRejected)
+
+
 def test_scaled_to_zero_and_back_while_held_stable_comes_back():
     world = settled(git_up=False, plan=replace(World().plan, revert=False))
     world.push("bad1")
