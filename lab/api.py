@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import ssl
-import urllib.error
-import urllib.request
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+_SECONDS: Final = 10.0
 
 
 class ApiRefused(RuntimeError):
@@ -19,26 +23,61 @@ class ApiRefused(RuntimeError):
         """HTTP status."""
 
 
+class _Kept:
+    """A thread's connection, which is closed when the thread ends."""
+
+    def __init__(self, connection: http.client.HTTPSConnection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
 class Api:
-    """One identity at the API server."""
+    """One identity at the API server. Each thread keeps a connection: a new one for each look costs more than the look."""
 
     def __init__(self, url: str, certificate: Path, token: str) -> None:
-        self._url = url
+        address = urlsplit(url)
+        self._host, self._port = address.hostname or "", address.port
         self._certificate = certificate
         self._token = token
         self._context: ssl.SSLContext | None = None
+        self._kept = threading.local()
 
     def request(self, method: str, path: str, body: Any = None, *, content_type: str = "application/json") -> Any:
         """Give the answer: decoded when it is JSON, else its text. Raises ApiRefused, or OSError when nobody answers."""
-        if self._context is None:
-            self._context = ssl.create_default_context(cafile=str(self._certificate))
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type, "Accept": "application/json"}
-        request = urllib.request.Request(self._url + path, data=data, method=method, headers=headers)
+        held: _Kept | None = getattr(self._kept, "held", None)
+        kept = held.connection if held is not None else None
+        if kept is not None and method == "GET":
+            with contextlib.suppress(OSError, http.client.HTTPException):  # the server may have ended it meanwhile
+                return self._ask(kept, method, path, data, headers)
+        if kept is not None:
+            kept.close()
         try:
-            with urllib.request.urlopen(request, timeout=10, context=self._context) as response:
-                text = response.read().decode()
-                return json.loads(text) if "json" in response.headers.get("Content-Type", "") else text
-        except urllib.error.HTTPError as error:
-            with error:
-                raise ApiRefused(error.code, error.read().decode(errors="replace")[:2000]) from None
+            return self._ask(self._connect(), method, path, data, headers)
+        except http.client.HTTPException as error:
+            raise ConnectionError(f"{method} {path}: {error!r}") from error
+
+    def _connect(self) -> http.client.HTTPSConnection:
+        if self._context is None:
+            self._context = ssl.create_default_context(cafile=str(self._certificate))
+        connection = http.client.HTTPSConnection(self._host, self._port, timeout=_SECONDS, context=self._context)
+        self._kept.held = _Kept(connection)
+        return connection
+
+    @staticmethod
+    def _ask(
+        connection: http.client.HTTPSConnection, method: str, path: str, data: bytes | None, headers: dict[str, str]
+    ) -> Any:
+        try:
+            connection.request(method, path, body=data, headers=headers)
+            response = connection.getresponse()
+            text = response.read().decode(errors="replace")
+        except BaseException:
+            connection.close()  # half an answer must not be read as the next one
+            raise
+        if response.status >= 400:
+            raise ApiRefused(response.status, text[:2000])
+        return json.loads(text) if "json" in response.headers.get("Content-Type", "") else text
