@@ -9,11 +9,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lab import namespace as lab_namespace
 from lab.cluster import Lab
+from lab.parts.operator import Operator
+from tests.e2e.policies_in_force import wait_for_policies
+from tests.e2e.shops import Shops
+from tests.e2e.stories import AT_ONCE, Stories
 
 HOW = "python -m lab exec -- pytest tests/e2e"
 
@@ -66,3 +71,40 @@ def made_namespace(lab: Lab, namespace: str) -> str:
     """A fresh namespace."""
     lab.kubectl("create", "namespace", namespace)
     return namespace
+
+
+@pytest.fixture(scope="module")
+def operator(running_lab: Lab) -> Iterator[Operator]:
+    """The operator with exactly the rights of deploy/, for one module: other tests write Rollouts in its place."""
+    running_lab.faults.mend()
+    wait_for_policies(running_lab, routes=True)
+    part = Operator(running_lab)
+    running_lab.add(part)
+    yield part
+    part.process.stop()
+    del running_lab.parts[part.name]
+    log = part.process.log.read_text(errors="replace").splitlines()
+    refused = [line for line in log if "forbidden" in line.lower() and "being terminated" not in line]
+    assert not refused, "the operator lacks a right:\n" + "\n".join(refused[:5])
+    broken = [number for number, line in enumerate(log) if line.startswith("Traceback") or '"exception"' in line]
+    assert not broken, "the operator met an error of its own:\n" + "\n".join(log[broken[0] : broken[0] + 40])
+
+
+@pytest.fixture(scope="module")
+def shops(running_lab: Lab, operator: Operator) -> Iterator[Shops]:
+    """Opens shops that the operator looks after; all are closed at the end of the module."""
+    opened = Shops(running_lab)
+    yield opened
+    running_lab.faults.mend()
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def at_once(request: pytest.FixtureRequest, shops: Shops) -> Iterator[Stories]:
+    """The stories of the module, under way."""
+    stories: Stories = request.module.STORIES
+    chosen = {item.name for item in request.session.items if item.path == request.path}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        stories.begin(pool, chosen, shops)
+        yield stories
+        pool.shutdown(cancel_futures=True)
