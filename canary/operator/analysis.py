@@ -70,6 +70,7 @@ class Analyses:
         self._tick_seconds = tick_seconds
         self._judging: dict[Name, _Judging] = {}
         self._changed = asyncio.Event()
+        self._said: dict[str, str] = {}
 
     @property
     def source_names(self) -> frozenset[str]:
@@ -114,6 +115,8 @@ class Analyses:
             self._changed.clear()
             now = self._clock.monotonic()
             soonest = min((j.due for j in self._judging.values()), default=now + IDLE_SECONDS)
+            if not self._judging:
+                self._said.clear()
             if soonest > now:
                 await self._wait(soonest - now)
                 continue
@@ -161,7 +164,10 @@ class Analyses:
             got = Unavailable(f"no answer within {QUERY_LIMIT_SECONDS:.0f} s")
         if not isinstance(got, Sample | NoData):
             self._telemetry.query_errors.labels(query.source).inc()
-            _log.warning("query", source=query.source, answer=type(got).__name__, detail=_detail(got))
+        said = "" if isinstance(got, Sample | NoData) else type(got).__name__
+        if self._said.get(query.expression, "") != said:  # told once, and once again when it is over
+            self._said[query.expression] = said
+            _log.warning("query", source=query.source, answer=said or "answered again", detail=_detail(got))
         return got
 
 

@@ -119,6 +119,7 @@ def _settings(kinds: Sequence[Kind]) -> kopf.OperatorSettings:
     settings.watching.client_timeout = 310
     settings.watching.inactivity_timeout = 70
     settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = (0.5, 1, 2, 2, 2)  # its own grow to 21 s: too late after an outage
     settings.scanning.disabled = True  # no right to watch CRDs is wanted; the operator restarts us when a kind appears
     settings.queueing.idle_timeout = 1.0  # its per-object tasks; thousands of them idle otherwise
     settings.process.ultimate_exiting_timeout = None  # it would kill the process ten minutes after we let the thread be

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import numpy as np
+
+from canary.analysis.metric import Compare, CounterMetric
+from canary.analysis.samples import Series, TrackLabel
+from canary.analysis.verdict import Outcome
+from canary.errors import MetricsUnavailable
+from canary.metrics.source import Query, Sample
+from canary.operator.analysis import Analyses, Wanted
+from canary.operator.clock import FakeClock
+from canary.operator.telemetry import Telemetry
+
+
+class Source:
+    """Two tracks whose counters grow by 100 a second; every tenth request of the canary is bad, no other."""
+
+    def __init__(self) -> None:
+        self.queries: list[Query] = []
+        self.threads: set[str] = set()
+        self.down = False
+
+    def ask(self, query: Query) -> Sample:
+        self.queries.append(query)
+        self.threads.add(threading.current_thread().name)
+        if self.down:
+            raise MetricsUnavailable("connection refused")
+        window = int(query.expression.rpartition("[")[2].rstrip("s]"))
+        times = np.arange(np.floor(query.at) - window + 1, np.floor(query.at) + 1)
+        return Sample(
+            tuple(
+                Series((("__name__", "requests"), ("hash", name), ("instance", name)), times, (times - 1e9) * rate)
+                for name in ("old", "new")
+                for rate in ([100 if "500" not in query.expression else 10 * (name == "new")])
+            )
+        )
+
+
+def metric() -> CounterMetric:
+    return CounterMetric(
+        "errors/errors",
+        "default",
+        'requests{code="500"}',
+        "requests",
+        candidate=(TrackLabel("hash", "new"),),
+        stable=(TrackLabel("hash", "old"),),
+        judge=Compare(),
+    )
+
+
+async def judged(source: Source, keys: int, seconds: int) -> tuple[Analyses, list[tuple[str, str]]]:
+    clock = FakeClock()
+    woken: list[tuple[str, str]] = []
+    analyses = Analyses(
+        sources={"default": source}, clock=clock, wake=woken.append, telemetry=Telemetry(), tick_seconds=5
+    )
+    for number in range(keys):
+        key = ("ns", f"r{number}")
+        analyses.want(key, Wanted("release", False, (metric(),), clock.now(), 0.01), {})
+    running = asyncio.create_task(analyses.run())
+    for _ in range(seconds):
+        await clock.advance(1, turns=5)
+        await asyncio.sleep(0.01)  # the threads' answers come in real time
+    running.cancel()
+    return analyses, woken
+
+
+async def test_a_bad_canary_is_found_and_its_key_is_woken():
+    analyses, woken = await judged(Source(), 1, 60)
+    seen = analyses.view(("ns", "r0"))
+    assert seen is not None
+    assert seen.verdict is not None
+    assert seen.verdict.outcome is Outcome.FAIL
+    assert ("ns", "r0") in woken
+
+
+async def test_many_releases_share_their_queries_and_none_is_asked_in_the_loops_thread():
+    one, many = Source(), Source()
+    await judged(one, 1, 30)
+    await judged(many, 20, 30)
+    assert len(many.queries) == len(one.queries)
+    assert threading.current_thread().name not in many.threads
+
+
+async def test_a_source_that_does_not_answer_is_an_error_and_no_failure():
+    source = Source()
+    source.down = True
+    analyses, _ = await judged(source, 1, 30)
+    seen = analyses.view(("ns", "r0"))
+    assert seen is not None
+    assert seen.verdict is not None
+    assert seen.verdict.outcome is Outcome.ERROR
+
+
+async def test_nothing_is_asked_when_nothing_is_judged():
+    source = Source()
+    await judged(source, 0, 30)
+    assert source.queries == []
