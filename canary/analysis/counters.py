@@ -127,7 +127,8 @@ def count(
         return state
     edges: FloatArray = state.edge + step * np.arange(intervals + 1, dtype=np.float64)
 
-    cold = _cold(found.candidate_total, metric.split, ready_at, edges)
+    warm_up = metric.judge.warm_up_seconds if isinstance(metric.judge, Compare) else WARM_UP_SECONDS
+    cold = _cold(found.candidate_total, metric.split, ready_at, edges, warm_up)
     c_bad, w_bad = _by_warmth(found.candidate_bad, cold, edges, scraped, how, metric.split)
     c_total, w_total = _by_warmth(found.candidate_total, cold, edges, scraped, how, metric.split)
     parts = _parts(found, metric.split, edges, scraped, how)
@@ -165,7 +166,7 @@ def skip(state: CounterState, until: float, step: float) -> CounterState:
 
 
 def _cold(
-    series: Sequence[Series], split: str, ready_at: Mapping[str, float], edges: FloatArray
+    series: Sequence[Series], split: str, ready_at: Mapping[str, float], edges: FloatArray, warm_up_seconds: float
 ) -> dict[str, NDArray[np.bool_]]:
     """By pod, which intervals are in its warm-up; a series of no known pod is cold while any pod is.
 
@@ -174,7 +175,7 @@ def _cold(
     """
 
     def near(ready: float) -> NDArray[np.bool_]:
-        return np.asarray((edges[1:] > ready - WARM_UP_SECONDS) & (edges[:-1] < ready + WARM_UP_SECONDS))
+        return np.asarray((edges[1:] > ready - warm_up_seconds) & (edges[:-1] < ready + warm_up_seconds))
 
     some = np.zeros(len(edges) - 1, dtype=np.bool_)
     for ready in ready_at.values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from canary.analysis.compare import TOLERATED_RATIO
+from canary.analysis.compare import TOLERATED_RATIO, WARM_UP_SECONDS
 from canary.analysis.samples import Track
 
 INTERVAL_SECONDS = 10.0
@@ -20,7 +20,10 @@ class Compare:
     tolerated_ratio: float = TOLERATED_RATIO
     """r0: how many times stable's bad share the candidate's may be."""
     fewest_requests: float = FEWEST_REQUESTS
-    """Of the candidate, below which neither "pass" nor "nothing found" is said. Evidence against counts at once."""
+    """Of the candidate's warm pods, below which neither "pass" nor "nothing found" is said: what came while pods warmed
+    up was only looked at for a disaster. Evidence against counts at once."""
+    warm_up_seconds: float = WARM_UP_SECONDS
+    """After a candidate's pod is ready, in which its requests count only against a tenfold share of bad ones."""
     alpha: float | None = None
     """Chance of a false alarm in one attempt; None: an even share of the attempt's."""
 

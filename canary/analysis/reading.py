@@ -105,9 +105,11 @@ def _compare(
             Reason.EVIDENCE_AGAINST,
             f"the canary's bad share is above {tolerated}: {odds(against)} (fails at {odds(limit)})",
         )
-    if state.candidate.count < judge.fewest_requests:
-        need = f"{state.candidate.count:,.0f} of {judge.fewest_requests:,.0f} canary requests so far"
-        return Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_DATA, f"too few to say: {need}"
+    warm = state.candidate.count - state.cold.count
+    if warm < judge.fewest_requests:
+        need = f"{warm:,.0f} of {judge.fewest_requests:,.0f} canary requests so far"
+        beside = f", beside {state.cold.count:,.0f} while its pods warmed up" if state.cold.count > 0 else ""
+        return Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_DATA, f"too few to say: {need}{beside}"
     if state.stable.count <= 0:
         return Outcome.INCONCLUSIVE, Reason.NOTHING_TO_COMPARE, "stable has no traffic to compare with"
     if favour >= PASS_EVIDENCE:

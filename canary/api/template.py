@@ -45,6 +45,7 @@ DEFAULT_WINDOW: Final = Duration("1m")
 DEFAULT_CONSECUTIVE: Final = 3
 DEFAULT_PASS_AFTER: Final = 3
 DEFAULT_MIN_COUNT: Final = 50
+DEFAULT_WARM_UP: Final = Duration("30s")
 
 
 class Match(StrEnum):
@@ -186,7 +187,10 @@ class Compare(SpecModel):
     against: Against = Against.STABLE
     """What the canary is compared with. Absent: stable. baseline and history are not served yet."""
     min_count: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = DEFAULT_MIN_COUNT
-    """With fewer events of the canary the metric does not pass; it may fail at any count. Absent: 50."""
+    """With fewer events of the canary's warm pods the metric does not pass; it may fail at any count. Absent: 50."""
+    warm_up: Duration = DEFAULT_WARM_UP
+    """After a canary pod is ready, its events count only against a tenfold rate for so long: cold caches are no defect,
+    a disaster is. A step does not end on events of this time alone. Absent: 30s."""
     alpha: Alpha | None = None
     """Bound on the chance of a false alarm of this metric in one release, in quotes. Absent: an even share of the
     Rollout's analysis.alpha."""

@@ -137,6 +137,7 @@ def _compare(compare: api.Compare) -> judged.Compare:
     return judged.Compare(
         tolerated_ratio=compare.tolerated_ratio.value,
         fewest_requests=float(compare.min_count),
+        warm_up_seconds=float(compare.warm_up.seconds),
         alpha=None if compare.alpha is None else compare.alpha.value,
     )
 

@@ -41,8 +41,7 @@ class Operator(Part):
     @override
     def prepare(self) -> None:
         self.kubeconfig = self.lab.kubeconfig_for(SERVICE_ACCOUNT, NAMESPACE)
-        templates = _PROJECT / "analysis"
-        if any(templates.glob("*.yaml")):
+        for templates in (_PROJECT / "analysis", _PROJECT / "lab" / "shop"):
             self.lab.kubectl("apply", "--server-side", f"--filename={templates}")
         configuration = {
             "identity": "lab",

@@ -238,6 +238,28 @@ def test_requests_of_a_warming_pod_are_counted_apart():
     assert verdict_of(hasty).outcome is Outcome.FAIL
 
 
+def test_what_came_while_pods_warmed_up_alone_is_no_clean_look():
+    world = World(lasts=3000)
+    world.serve(STABLE, 6, constant(900), constant(0.01))
+    world.serve(CANARY, 1, constant(100), constant(0.1), born=START - 5)
+    ready = {pod.name: START for pod in world.pods if pod.track == CANARY}
+    session, _ = run(AnalysisSession.start([errors()], started_at=START).with_ready_pods(ready), world, START + 40)
+    reading = verdict_of(session).readings[0]
+    assert reading.canary.count > 1000
+    assert reading.reason is Reason.NOT_ENOUGH_DATA
+    assert "while its pods warmed up" in reading.message
+
+
+def test_a_template_may_give_pods_less_time_to_warm_up():
+    world = World(lasts=3000)
+    world.serve(STABLE, 6, constant(900), constant(0.01))
+    world.serve(CANARY, 1, constant(100), constant(0.1), born=START - 5)
+    ready = {pod.name: START for pod in world.pods if pod.track == CANARY}
+    hurried = [errors(Compare(warm_up_seconds=5))]
+    session, _ = run(AnalysisSession.start(hurried, started_at=START).with_ready_pods(ready), world, START + 60)
+    assert verdict_of(session).outcome is Outcome.FAIL
+
+
 def test_a_pod_that_is_added_later_does_not_make_the_past_cold():
     world = release(0.01)
     ready = {"envoy-knows-no-pods": START + 500}
