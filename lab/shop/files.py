@@ -89,7 +89,7 @@ class App:
     error_ratio: float = 0.01
     replicas: int = 3
     env: tuple[tuple[str, str], ...] = ()
-    steps: tuple[tuple[int, str, str], ...] = ((5, "10s", "10s"), (10, "10s", "50s"), (50, "5s", "10s"))
+    steps: tuple[tuple[int, str, str], ...] = ((5, "10s", "40s"), (10, "10s", "25s"), (50, "5s", "10s"))
     """Weight, atLeast, atMost."""
     bake: str = "5s"
     template: str = "envoy-errors"
