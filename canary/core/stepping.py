@@ -129,18 +129,26 @@ def stepping(scope: Scope) -> State:
 
 def _watching(scope: Scope, step: WeightStep) -> State:
     """Say so when the metrics are silent for longer than the Rollout allows; never more than that."""
-    state, analysis = scope.state, scope.observed.analysis
-    silent = analysis.no_data_since if analysis is not None and analysis.release == scope.release.id else None
-    if silent is not None and scope.now - silent >= scope.plan.no_data_after_seconds:
+    state = scope.state
+    if _silent(scope):
         return stay(state, "NoData", f"Holds at {step.weight} %: {_verdict_text(scope)}", stalled=True)
     if state.reason == "NoData":
         return stay(state, "Watching", f"The metrics answer again; {step.weight} % is watched.")
     return state
 
 
+def _silent(scope: Scope) -> bool:
+    """Return whether the metrics have not answered for as long as the Rollout allows."""
+    analysis = scope.observed.analysis
+    since = analysis.no_data_since if analysis is not None and analysis.release == scope.release.id else None
+    return since is not None and scope.now - since >= scope.plan.no_data_after_seconds
+
+
 def _whyheld(scope: Scope) -> tuple[str, str]:
     verdict = verdict_of(scope)
     text = _verdict_text(scope)
+    if _silent(scope):  # whatever the step's time: that the metrics are gone is what somebody has to mend
+        return "NoData", f"Holds at {scope.plan.weight_at(scope.release.step)} %: {text}"
     if verdict is not None and verdict.suspicious:
         return "Suspicious", f"Holds: evidence against the canary, too weak to fail it: {text}"
     return "Inconclusive", f"Holds: the judges cannot say: {text}"

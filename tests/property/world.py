@@ -202,7 +202,8 @@ class World:
         returning = release is not None and release.stage is Stage.RETURN
         analysis = None
         if release is not None and release.analysis_since is not None:
-            analysis = AnalysisView(release.id, returning, self._verdict())
+            silent_since = None if self.metrics_up else release.analysis_since
+            analysis = AnalysisView(release.id, returning, self._verdict(), silent_since)
         return Observed(
             workload=WorkloadView(
                 resource_version=str(self.rv),

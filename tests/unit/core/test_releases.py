@@ -138,6 +138,7 @@ def test_silent_metrics_hold_a_release_and_never_fail_it():
     run(world, 600)
     assert world.state.phase is Phase.STEP
     assert world.weight == 5
+    assert (world.state.reason, world.state.stalled) == ("NoData", True), "also when the step has lasted its time"
     world.metrics_up = True
     world.settle()
     assert world.state.history[0].outcome == "Promoted"
