@@ -20,6 +20,9 @@ class SlowDoor:
         self._target = target
         self._open = threading.Event()
         self._failure: OSError | None = None
+        # asyncio itself refers to tasks, and a connection to its reader, only weakly: a connection that one side has
+        # ended while the other hangs would be collected in mid-air.
+        self._passing: set[asyncio.Task[None] | None] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=f"door-{listen[1]}", daemon=True)
         self._thread.start()
@@ -52,8 +55,17 @@ class SlowDoor:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.sleep(0)  # aborted connections close their sockets one turn later
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._passing.add(task)
+        try:
+            await self._connect(reader, writer)
+        finally:
+            self._passing.discard(task)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             there_reader, there_writer = await asyncio.open_connection(*self._target)
         except OSError:
