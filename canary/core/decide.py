@@ -43,10 +43,11 @@ def decide(plan: Plan, state: State, observed: Observed, now: float) -> Decision
     effects: list[Effect] = list(acts.first)
     if following != state:
         effects.append(WriteStatus(following))
-    effects.extend(acts.then)
     if following.reason != state.reason and following.message:
         warning = following.stalled or following.phase in _ALERTS
+        # Right after the state, which would not tell it a second time: an effect below may fail and end the pass.
         effects.append(Emit(following.reason, following.message, warning=warning))
+    effects.extend(acts.then)
     return Decision(following, tuple(effects), _wake_at(scope, changed=following != state))
 
 

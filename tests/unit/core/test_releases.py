@@ -89,6 +89,19 @@ def test_traffic_is_taken_away_before_anything_else_is_written_when_the_verdict_
     assert "SetWeight(weight=0" in decisive[0], first
 
 
+def test_what_happened_is_told_before_anything_that_could_end_the_pass():
+    world = settled()
+    world.push("bad1")
+    run(world, 200, until=Phase.AWAITING_GIT)
+    world.git()
+    world.sync()
+    decision = decide(world.plan, world.state, world.observed(), world.now)
+    kinds = [type(effect) for effect in decision.effects]
+    assert decision.state.reason == "RolledBack"
+    assert kinds[:2] == [fx.WriteStatus, fx.Emit]
+    assert fx.LetGo in kinds[2:]  # fails when the engine writes to the Deployment meanwhile
+
+
 def test_a_rejected_version_is_refused_when_it_comes_again():
     world = settled()
     world.push("bad1")
