@@ -30,6 +30,7 @@ class QuickApp(App):
     replicas: int = 2
     steps: tuple[tuple[int, str, str], ...] = ((5, "3s", "8s"), (50, "3s", "8s"))
     bake: str = "3s"
+    template: str = "quick-errors"
     approval: bool = False
     """Whether somebody has to approve after the first step."""
     no_data_after: str = ""

@@ -1,0 +1,161 @@
+"""The operator as a process: killed at any moment, at rest, and asked to stop."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lab import waiting
+from lab.cluster import Lab
+from lab.namespace import SYSTEM_ADDRESS
+from lab.parts.operator import NAMESPACE, PORT, Operator
+from tests.e2e.shops import QuickShop, Shops
+
+pytestmark = pytest.mark.lab
+SEED, RUNS = int(os.environ.get("CANARY_SEED", "1")), int(os.environ.get("CANARY_RUNS", "1"))
+"""Of the moments at which the operator is killed. One run takes over a minute; many are for a long search."""
+AT_REST_SECONDS = 20.0
+MEMORY_MIB = 160
+"""A fence far above the figure of the benchmarks; the size of one Python process varies by its allocator."""
+
+
+def say(text: str) -> None:
+    """A figure for whoever reads the run (pytest -rP); only the bound below it is claimed."""
+    print(text)  # noqa: T201 - see above
+
+
+def holder(lab: Lab) -> str:
+    """Who holds the operator's Lease."""
+    return str(lab.get("coordination.k8s.io/v1", "leases", "canary", NAMESPACE)["spec"].get("holderIdentity") or "")
+
+
+def writes() -> dict[str, float]:
+    """The operator's own count of its write requests, by kind and verb."""
+    with urllib.request.urlopen(f"http://{SYSTEM_ADDRESS}:{PORT}/metrics", timeout=5) as response:
+        lines = response.read().decode().splitlines()
+    found = [line.rpartition(" ") for line in lines if line.startswith("canary_api_writes_total{")]
+    return {name: float(value) for name, _, value in found}
+
+
+def versions(shop: QuickShop) -> dict[str, str]:
+    """The resourceVersion of everything that the operator may write in a namespace."""
+    paths = (
+        "apis/canary.delivery/v1alpha1 rollouts",
+        "apis/apps/v1 deployments",
+        "api/v1 services",
+        "api/v1 configmaps",
+        "api/v1 events",
+        "apis/gateway.networking.k8s.io/v1 httproutes",
+    )
+    return {
+        f"{path} {item['metadata']['name']}": item["metadata"]["resourceVersion"]
+        for path in paths
+        for item in shop.items(path)
+    }
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + RUNS))
+def test_releases_end_right_and_no_request_fails_although_the_operator_is_killed_again_and_again(
+    seed: int, lab: Lab, operator: Operator, shops: Shops
+) -> None:
+    dice = random.Random(seed)
+    kills = 0
+
+    def good(name: str) -> None:
+        shop = shops.open(name, steps=((10, "2s", "5s"), (50, "2s", "5s")), bake="2s")
+        with shop.load(100) as clients:
+            shop.answers("v1", clients)
+            shop.push("v2", version="v2")
+            status = shop.settle("shop/checkout:v2", seconds=300)
+            counts = clients.stop()
+        assert counts.failed == 0, counts.failures
+        assert [past["outcome"] for past in status["history"]] == ["Promoted"]
+        assert not shop.pinned()
+
+    def bad(name: str) -> None:
+        shop = shops.open(name)
+        pods = shop.pods()
+        with shop.load(200) as clients:
+            shop.answers("v1", clients)
+            commit = shop.push("v2", version="v2", error_ratio=0.7)
+            status = shop.settle("shop/checkout:v1", seconds=300)
+            counts = clients.stop()
+        assert counts.failed == 0, counts.failures
+        assert [past["outcome"] for past in status["history"]] == ["RolledBack"]
+        assert shop.pods() == pods
+        assert shop.trailers(shop.repository.head())["Rollout-Reverts"] == commit
+        assert shop.repository.log("--format=%H").splitlines()[1] == commit, "one revert, not two"
+
+    with ThreadPoolExecutor(3) as pool:
+        told = [pool.submit(good, "killed-good"), pool.submit(bad, "killed-bad"), pool.submit(good, "killed-too")]
+        while not all(story.done() for story in told):
+            time.sleep(dice.uniform(0.5, 6.0))
+            lab.faults.kill9("operator")
+            lab.faults.start("operator")
+            kills += 1
+        for story in told:
+            story.result()
+    say(f"seed {seed}: killed {kills} times")
+    assert kills >= 5
+
+
+def test_what_came_while_the_operator_was_away_is_begun_at_once_when_it_is_back(
+    lab: Lab, operator: Operator, shops: Shops
+) -> None:
+    shop = shops.open("back", steps=((5, "60s", "90s"),))
+    lab.faults.kill9("operator")
+    shop.push("v2", version="v2")
+    shop.wait("the hold", shop.held)
+    began = time.monotonic()
+    operator.launch()
+    waiting.until("a canary copy", shop.copy, seconds=30)
+    seconds = time.monotonic() - began
+    say(f"from the start of the process to the canary copy: {seconds:.2f} s")
+    operator.wait()
+    assert seconds < 10
+
+
+def test_at_rest_the_operator_writes_nothing_but_its_lease(lab: Lab, operator: Operator, shops: Shops) -> None:
+    shops.close()  # the releases of the tests before
+    shop = shops.open("rest")
+    shop.wait("the operator to come to rest", lambda: _unchanged(shop, 3.0), seconds=60)
+    before, counted = versions(shop), writes()
+    time.sleep(AT_REST_SECONDS)  # not for luck: what is claimed is that nothing happens meanwhile
+    after = {name: value - counted.get(name, 0.0) for name, value in writes().items()}
+    assert versions(shop) == before
+    assert {name for name, count in after.items() if count} == {'canary_api_writes_total{kind="Lease",verb="put"}'}
+    status = Path(f"/proc/{operator.process.pid}/status").read_text()
+    memory = int(status.split("VmRSS:")[1].split()[0]) / 1024
+    say(f"resident memory at rest: {memory:.0f} MiB")
+    assert memory < MEMORY_MIB
+
+
+def _unchanged(shop: QuickShop, seconds: float) -> bool:
+    before = versions(shop)
+    time.sleep(seconds)
+    return versions(shop) == before
+
+
+def test_a_graceful_stop_gives_the_lease_back_and_a_kill_does_not_keep_the_same_operator_out(
+    lab: Lab, operator: Operator
+) -> None:
+    waiting.until("the Lease", lambda: holder(lab) == "lab")
+    lab.faults.kill9("operator")
+    assert holder(lab) == "lab"
+    operator.start()
+    waiting.until("the operator to lead again", _leads, seconds=5)
+    operator.process.stop()
+    assert holder(lab) == ""
+    operator.start()
+    waiting.until("the Lease", lambda: holder(lab) == "lab")
+
+
+def _leads() -> bool:
+    with urllib.request.urlopen(f"http://{SYSTEM_ADDRESS}:{PORT}/metrics", timeout=5) as response:
+        return "canary_leader 1.0" in response.read().decode()
