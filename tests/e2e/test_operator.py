@@ -20,7 +20,7 @@ from tests.e2e.shops import QuickShop, Shops
 pytestmark = pytest.mark.lab
 SEED, RUNS = int(os.environ.get("CANARY_SEED", "1")), int(os.environ.get("CANARY_RUNS", "1"))
 """Of the moments at which the operator is killed. One run takes over a minute; many are for a long search."""
-AT_REST_SECONDS = 20.0
+AT_REST_SECONDS = 12.0
 MEMORY_MIB = 160
 """A fence far above the figure of the benchmarks; the size of one Python process varies by its allocator."""
 
