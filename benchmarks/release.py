@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from benchmarks.history import History
@@ -16,8 +16,11 @@ from lab.load import Load
 from lab.shop.files import App
 from lab.shop.shop import Shop
 
-STEPS: Final = ((10, "3s", "20s"), (30, "3s", "20s"), (60, "3s", "20s"))
+STEPS: Final = ((10, "3s", "10s"), (30, "3s", "10s"), (60, "3s", "10s"))
 """Several, so that a weight that rises after the verdict would be seen."""
+TEMPLATE: Final = "quick-errors"
+"""Looks every other second."""
+GOOD_RATIO: Final = 0.01
 BAD_RATIO: Final = 0.8
 """Of the answers: found by the first look after it, so that repetitions are quick. What is measured begins there."""
 LIMIT_SECONDS: Final = 120.0
@@ -117,7 +120,7 @@ class Team:
     """A shop with its clients, which pushes one version after the other."""
 
     def __init__(self, lab: Lab, namespace: str, watching: Watching) -> None:
-        self.shop = Shop(lab, App(namespace=namespace, steps=STEPS, bake="3s"))
+        self.shop = Shop(lab, App(namespace=namespace, steps=STEPS, bake="3s", template=TEMPLATE))
         self.watching = watching
         self.stable = "v1"
         self.count = 0
@@ -167,7 +170,7 @@ class Team:
                 every_seconds=0.01,
             )
             in_mid_step()
-        shop.app = App(namespace=name, steps=STEPS, bake="3s", version=self.stable)  # as the revert leaves Git
+        shop.app = replace(shop.app, version=self.stable, error_ratio=GOOD_RATIO)  # as the revert leaves Git
         shop.wait_for_release(f"shop/checkout:{self.stable}", attempts=attempts, seconds=LIMIT_SECONDS)
         after = {pod.uid: pod.restarts for pod in shop.pods()}
         time.sleep(0.5)  # the load writes its counts four times a second

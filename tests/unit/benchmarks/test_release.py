@@ -5,7 +5,7 @@ from typing import Any, cast
 from typing_extensions import override
 
 from benchmarks.history import Change, History
-from benchmarks.release import BAD_RATIO, Team, Told, Watching, Workload
+from benchmarks.release import BAD_RATIO, GOOD_RATIO, Team, Told, Watching, Workload
 from lab.cluster import Lab
 from lab.load import Counts, Load
 
@@ -65,4 +65,4 @@ def test_a_weight_that_comes_back_after_the_rollback_counts_as_raised(monkeypatc
 
 
 def test_the_bad_version_is_so_bad_that_the_first_look_finds_it_in_its_warm_up():
-    assert BAD_RATIO > 10 * 0.01  # a cold canary's requests count only against ten times stable's share
+    assert BAD_RATIO > 10 * GOOD_RATIO  # a cold canary's requests count only against ten times stable's share
