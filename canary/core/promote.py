@@ -115,7 +115,7 @@ def _return(scope: Scope) -> State:
     if release.in_force_since is None:
         if not scope.weight_in_force(weight):
             return scope.state
-        began = scope.now if release.analysis_since is None else release.analysis_since
+        began = release.since if release.analysis_since is None else release.analysis_since
         return scope.state.with_release(in_force_since=scope.now, analysis_since=began)
     if not watched:
         return scope.state

@@ -183,10 +183,13 @@ def note_capacity(scope: Scope, weight: int) -> State:
 
 
 def note_in_force(scope: Scope, weight: int) -> State:
-    """Remember when the weight of the present step or stage came into force, and when judging began."""
+    """Remember when the weight of the present step or stage came into force, and when judging began.
+
+    Judged is what came since the step began, not since its weight was seen: an operator that was killed in between
+    finds the canary under traffic already.
+    """
     release = scope.release
     if release.in_force_since is not None or not scope.weight_in_force(weight):
         return scope.state
-    return scope.state.with_release(
-        in_force_since=scope.now, analysis_since=scope.now if release.analysis_since is None else release.analysis_since
-    )
+    began = release.since if release.analysis_since is None else release.analysis_since
+    return scope.state.with_release(in_force_since=scope.now, analysis_since=began)

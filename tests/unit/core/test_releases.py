@@ -399,3 +399,20 @@ def test_the_weight_is_not_raised_while_stable_alone_could_not_carry_the_load():
         for effect in decision.effects:
             world.apply(effect)
         world.pass_time(1)
+
+
+def test_traffic_that_came_while_no_operator_ran_is_judged():
+    world = settled()
+    world.push("bad1")
+    for _ in range(100):
+        run(world, 1)
+        if world.weight == 5:
+            break
+    assert world.state.release is not None
+    began = world.state.release.since
+    world.gateway()
+    world.pass_time(30)  # killed right after the weight was written, and started again
+    world.operate()
+    assert world.state.release.analysis_since == began
+    run(world, 1)
+    assert world.weight in {0, None}
