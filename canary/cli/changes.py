@@ -8,12 +8,14 @@ from typing import Final
 from canary.cli.cluster import Seen
 from canary.cli.lookup import find
 from canary.cli.session import Place
-from canary.errors import ApiUnavailable, NotFound
+from canary.errors import ApiUnavailable, Forbidden, NotFound
 
 WATCH_SECONDS: Final = 240.0
 """Length of one watch: below what proxies and the API server's own limit (5 to 10 minutes) cut."""
 PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 5.0)
 """Between tries when the API server does not answer; the last is kept. Arbitrary."""
+STARTING_TRIES: Final = 8
+"""How often an API server that has just come back may refuse: for some seconds it knows neither rights nor CRDs."""
 
 
 def changes(place: Place, name: str, timeout_seconds: float | None, trouble: Callable[[str], None]) -> Iterator[Seen]:
@@ -42,7 +44,10 @@ def changes(place: Place, name: str, timeout_seconds: float | None, trouble: Cal
                 if _left(deadline, clock.monotonic()) <= 0:
                     return
             fresh = place.cluster.get_rollout(seen.namespace, seen.name)
-        except ApiUnavailable as error:
+        except (ApiUnavailable, Forbidden, NotFound) as error:
+            just_back = 0 < failures <= STARTING_TRIES
+            if not isinstance(error, ApiUnavailable) and not just_back:
+                raise
             trouble(f"{error}; trying again")
             pause = PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
             failures += 1

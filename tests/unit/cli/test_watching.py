@@ -8,7 +8,7 @@ import pytest
 
 from canary.cli.awaited import Awaited, Until
 from canary.cli.reading import read
-from canary.errors import ApiUnavailable
+from canary.errors import ApiUnavailable, Forbidden
 from tests.unit.cli import samples
 from tests.unit.cli.conftest import Canary, Time
 from tests.unit.cli.fake import FakeCluster
@@ -133,6 +133,41 @@ def test_an_api_server_that_is_away_for_a_while_is_waited_for(canary: Canary, cl
     result = canary("watch", "checkout", "--until", "promoted")
     assert result.exit_code == 0
     assert "does not answer; trying again" in result.stdout
+
+
+def test_an_api_server_that_has_just_come_back_may_refuse_for_a_moment(
+    canary: Canary, cluster: FakeCluster, time: Time
+):
+    cluster.put(samples.in_step())
+
+    def down() -> None:
+        cluster.fails_with = ApiUnavailable("the API server does not answer")
+
+    def sleep(seconds: float) -> None:
+        time.passed += seconds
+        if time.passed > 3:
+            cluster.fails_with = None
+            cluster.put(stable_after(PROMOTED))
+        elif time.passed > 1:
+            cluster.fails_with = Forbidden("not allowed: rights are not read yet")
+
+    time.sleep = sleep  # type: ignore[method-assign]  # the outage changes as time passes
+    cluster.script = [down]
+    result = canary("watch", "checkout", "--until", "promoted")
+    assert result.exit_code == 0
+    assert "not allowed" in result.stdout
+
+
+def test_a_right_that_is_taken_away_ends_the_watch(canary: Canary, cluster: FakeCluster):
+    cluster.put(samples.in_step())
+
+    def refuse() -> None:
+        cluster.fails_with = Forbidden("not allowed: ada may not watch rollouts")
+
+    cluster.script = [refuse]
+    result = canary("watch", "checkout")
+    assert result.exit_code == 1
+    assert "ada may not watch" in result.stderr
 
 
 def test_a_rollout_that_is_deleted_while_watched_is_not_found(canary: Canary, cluster: FakeCluster):
