@@ -38,7 +38,8 @@ def changes(place: Place, name: str, timeout_seconds: float | None, trouble: Cal
         try:
             for changed in place.cluster.watch(seen, min(left, WATCH_SECONDS)):
                 if changed is None:
-                    raise NotFound(f'Rollout "{seen.name}" in namespace "{seen.namespace}" was deleted')
+                    gone = f'Rollout "{seen.name}" in namespace "{seen.namespace}" was deleted'
+                    raise NotFound(gone)  # noqa: TRY301 -- asked once more below, if the server has just come back
                 seen = changed
                 yield seen
                 if _left(deadline, clock.monotonic()) <= 0:
