@@ -101,14 +101,18 @@ def watched(scope: Scope, step: WeightStep) -> Watched:
     if not scope.plan.has_analysis:
         return Watched.GO_ON
     verdict = verdict_of(scope)
-    if verdict is not None and verdict.outcome is Outcome.PASS and not verdict.suspicious:
+    # A look from before says nothing of this weight, and while the next one hangs it is the newest there is.
+    covers = verdict is not None and verdict.at - since >= step.at_least_seconds
+    if verdict is not None and covers and verdict.outcome is Outcome.PASS and not verdict.suspicious:
         return Watched.GO_ON
     if scope.now - since < step.at_most_seconds:
         return Watched.WAIT
-    if verdict is not None and nothing_found(verdict):
+    if verdict is not None and covers and nothing_found(verdict):
         return Watched.GO_ON
     if verdict is None or verdict.outcome is Outcome.ERROR:
         return Watched.HOLD  # no data is never a reason to go on, nor to roll back
+    if not covers:
+        return Watched.WAIT  # a look takes some seconds; one that fails is an error after them
     match scope.plan.on_inconclusive:
         case OnInconclusive.PROMOTE if not verdict.suspicious:
             return Watched.GO_ON

@@ -38,7 +38,7 @@ class Judges(Analyses):
         if seen is None or self.outcome is None:
             return seen
         reading = MetricReading("errors/errors", self.outcome, Reason.EVIDENCE_AGAINST, "compare", message="bad")
-        verdict: Verdict = combine([reading], at=0.0)
+        verdict: Verdict = combine([reading], at=self._clock.now())
         return AnalysisView(seen.release, seen.returning, verdict)
 
 
