@@ -129,7 +129,8 @@ def test_at_rest_the_operator_writes_nothing_but_its_lease(lab: Lab, operator: O
     time.sleep(AT_REST_SECONDS)  # not for luck: what is claimed is that nothing happens meanwhile
     after = {name: value - counted.get(name, 0.0) for name, value in writes().items()}
     assert versions(shop) == before
-    assert {name for name, count in after.items() if count} == {'canary_api_writes_total{kind="Lease",verb="put"}'}
+    written = {name for name, count in after.items() if count}
+    assert written == {'canary_api_writes_total{kind="Lease",verb="put"}'}, operator.process.tail(30)
     status = Path(f"/proc/{operator.process.pid}/status").read_text()
     memory = int(status.split("VmRSS:")[1].split()[0]) / 1024
     say(f"resident memory at rest: {memory:.0f} MiB")
