@@ -55,12 +55,13 @@ def adopt(scope: Scope, revision: Revision) -> State:
 def paused(scope: Scope) -> State:
     """Leave a Deployment that its owner paused alone; a version that comes then waits to be asked for."""
     workload, state = scope.observed.workload, scope.state
-    if workload is None or not workload.paused:
+    if workload is not None and workload.held and state.stable and not scope.at_stable:
+        return begin(scope, state).with_release(blocked="PausedByOwner")
+    # Once the policy has held it too, the owner cannot unpause it any more: it is ours to let go.
+    if workload is None or not workload.paused or workload.held:
         return replace(
             state, phase=Phase.STABLE if state.stable else Phase.PENDING, reason="Resumed", message="", stalled=False
         )
-    if workload.held and state.stable and not scope.at_stable:
-        return begin(scope, state).with_release(blocked="PausedByOwner")
     return state
 
 

@@ -10,19 +10,35 @@ from dataclasses import replace
 
 from canary.core.adopting import paused, pending, stable
 from canary.core.judging import what_is_bad
-from canary.core.leaving import left_for, never_let_go
+from canary.core.leaving import left_for, never_let_go, rolled_to_another
 from canary.core.phases import Phase, Stage
 from canary.core.promote import promoting
 from canary.core.retreat import reverting, roll_back, rolling_back
 from canary.core.scope import Scope, end
 from canary.core.state import State
 from canary.core.stepping import held, note_capacity, note_in_force, starting, stepping
+from canary.core.waiting import waiting
 
 
 def advance(scope: Scope) -> State:
     """Return the state after one look; the same state when nothing changes."""
-    state = _note_drain(scope)
-    scope = replace(scope, state=state)
+    scope = replace(scope, state=_whole(scope.state))
+    scope = replace(scope, state=_note_drain(scope))
+    return waiting(scope, _following(scope))
+
+
+def _whole(state: State) -> State:
+    """Return a state that can be gone on from: one that somebody edited may lack what its phase needs."""
+    rests = state.phase in (Phase.PENDING, Phase.STABLE, Phase.PAUSED)
+    if rests and state.release is not None:
+        return replace(state, release=None)
+    if not rests and (state.release is None or state.stable is None):
+        return replace(state, phase=Phase.STABLE if state.stable else Phase.PENDING, release=None)
+    return state
+
+
+def _following(scope: Scope) -> State:
+    state = scope.state
     if scope.observed.deleting:
         return _deleting(scope)
     match state.phase:
@@ -64,20 +80,22 @@ def _promoting(scope: Scope) -> State:
             return left
         # Promotion is decided at the end of the bake; while the Service is being pinned the canary's health still
         # counts.
+        scope = replace(scope, state=note_capacity(scope, 100))
         if bad := what_is_bad(scope):
             return roll_back(scope, bad)
-        if scope.release.stage in (Stage.SHIFT, Stage.BAKE):
-            state = note_in_force(replace(scope, state=note_capacity(scope, 100)), 100)
-            scope = replace(scope, state=state)
+        if scope.release.stage is not Stage.PIN:
+            scope = replace(scope, state=note_in_force(scope, 100))
     elif scope.observed.workload is None or never_let_go(scope):
         return left_for(scope) or scope.state
+    elif other := rolled_to_another(scope):
+        return other
     return promoting(scope)
 
 
 def _deleting(scope: Scope) -> State:
     """Take traffic to stable and clean up; past the point of no return there is no stable, so finish the roll first."""
     if scope.state.past_the_point_of_no_return and scope.observed.workload is not None and not never_let_go(scope):
-        return promoting(scope)
+        return rolled_to_another(scope) or promoting(scope)
     if scope.state.release is not None:
         return end(
             scope, "Cancelled", "The Rollout was deleted; the Deployment stays held at the version that was not judged."

@@ -37,7 +37,9 @@ def what_is_bad(scope: Scope) -> Bad | None:
     if observed.commands.abort == release.id:
         return Bad("Aborted", "Aborted by `canary abort`.")
     copy = observed.copy
-    if copy is not None and copy.release == release.id and copy.failure:
+    # A canary that somebody edited says nothing of the version; it is put back, and judged then.
+    edited = copy is not None and copy.template_hash not in ("", release.candidate.template_hash)
+    if copy is not None and copy.release == release.id and copy.failure and not edited:
         return Bad("CanaryFailed", f"The canary cannot run: {copy.failure}")
     if release.unready_since is not None and scope.now - release.unready_since >= UNREADY_DEADLINE_SECONDS:
         return Bad("CanaryUnready", f"The canary lacked ready pods for {UNREADY_DEADLINE_SECONDS:.0f} s.")
@@ -56,8 +58,15 @@ def may_raise(scope: Scope) -> str:
         return observed.problem
     if not observed.stable_can_carry:
         return "stable alone would not carry the whole load by its autoscaler's own target"
-    if release.analysis_since is None or not scope.plan.has_analysis:
+    if release.analysis_since is None:
         return ""  # nothing was sent to it yet, so there is nothing to judge
+    return doubt(scope)
+
+
+def doubt(scope: Scope) -> str:
+    """Return what the judges have against giving the canary more; the empty string when they have nothing."""
+    if not scope.plan.has_analysis:
+        return ""
     verdict = verdict_of(scope)
     if verdict is None:
         return "the judges have not looked yet"

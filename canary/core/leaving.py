@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canary.core.phases import Phase, Stage
-from canary.core.scope import Scope, begin, end, without_rejection
+from canary.core.scope import Scope, begin, end, enter, without_rejection
 from canary.core.state import State
 
 
@@ -16,7 +16,7 @@ def left_for(scope: Scope) -> State | None:
         ended = end(scope, "Cancelled", "The Deployment was deleted in mid-release.")
         return replace(ended, phase=Phase.PENDING, stable=None, stalled=True, reason="WorkloadNotFound")
     if workload.revision.template_hash == scope.release.candidate.template_hash:
-        return _retried(scope)
+        return _let_go_by_hand(scope) or _retried(scope)
     bad = state.phase in (Phase.ROLLING_BACK, Phase.REVERTING, Phase.AWAITING_GIT)
     if scope.at_stable:
         revert = scope.release.revert
@@ -25,6 +25,14 @@ def left_for(scope: Scope) -> State | None:
         return end(scope, "RolledBack" if bad else "Cancelled", message)
     ended = end(scope, "RolledBack" if bad else "Superseded", "A newer version came.")
     return begin(scope, ended) if workload.held else ended
+
+
+def _let_go_by_hand(scope: Scope) -> State | None:
+    """Return the state in which a Deployment rolls to a version that nobody judged; it is adopted when it has."""
+    if not scope.rolls_by_itself:
+        return None
+    ended = end(scope, "Cancelled", "The hold was taken off by hand: the Deployment rolls without being judged.")
+    return replace(ended, reason="LetGoByHand")
 
 
 def _retried(scope: Scope) -> State | None:
@@ -38,6 +46,24 @@ def _retried(scope: Scope) -> State | None:
     )
     forgotten = replace(ended, rejected=without_rejection(state.rejected, release.candidate))
     return begin(scope, forgotten, retried=True)
+
+
+def rolled_to_another(scope: Scope) -> State | None:
+    """Return what follows when the Deployment, let go for the candidate, was made to roll to another version by hand.
+
+    The canary carries the traffic again until that roll is done; then what serves is stable.
+    """
+    if not scope.rolls_by_itself or scope.release.stage is Stage.CLEANUP:
+        return None
+    if scope.workload.rolled_out:
+        message = "Another version was let go by hand while this one was promoted."
+        return end(scope, "Cancelled", message, stable=scope.workload.revision)
+    if scope.release.stage is Stage.REPLACE:
+        return None
+    message = "The Deployment rolls to another version, let go by hand; the canary takes all traffic until it is done."
+    return enter(
+        scope, Phase.PROMOTING, stage=Stage.REPLACE, step=scope.release.step, reason="Promoting", message=message
+    )
 
 
 def never_let_go(scope: Scope) -> bool:

@@ -69,6 +69,8 @@ class CopyView:
     """Empty until its ReplicaSet exists."""
     template_hash: str = ""
     """Ours, recomputed from the copy's live template with our additions taken off: tells an edit by hand."""
+    created_at: float | None = None
+    """When it was made; None when the API does not say."""
     first_ready_at: float | None = None
     failure: str = ""
     """Why it can never become ready (CrashLoopBackOff, ImagePullBackOff, OOMKilled...), with the pod's name; empty

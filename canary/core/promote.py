@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canary.analysis.verdict import Outcome, Verdict
+from canary.core.judging import doubt
 from canary.core.phases import Phase, Stage
 from canary.core.scope import Scope, end, enter, stay
 from canary.core.state import State
@@ -45,15 +46,19 @@ def _shift(scope: Scope) -> State:
 
 
 def _bake(scope: Scope) -> State:
-    if scope.elapsed < scope.plan.bake_seconds:
+    if scope.elapsed < scope.plan.bake_seconds or not scope.weight_in_force(100):
         return scope.state
     if scope.observed.commands.paused:
         return stay(scope.state, "Paused", "Paused by `canary pause`; goes on with `canary resume`.")
+    if why := doubt(scope):  # what keeps traffic from a canary keeps it from replacing stable, too
+        return stay(scope.state, "BakeHolds", f"Promotion is not decided: {why}", stalled=True)
     return _stage(scope, Stage.PIN, "Promotion is decided; the Service is pinned to the canary's pods.")
 
 
 def _pin(scope: Scope) -> State:
     copy, service = scope.observed.copy, scope.observed.service
+    if not scope.canary_ready:
+        return _stage(scope, Stage.SHIFT, "The canary lost its pods: stable takes the traffic until it has them again.")
     if copy is None or service is None or not copy.pod_template_hash or not scope.pinned(copy.pod_template_hash):
         return scope.state
     if service.pinned_endpoints < max(1, scope.workload.replicas) or scope.elapsed < scope.plan.settle_seconds:
@@ -103,8 +108,11 @@ def returning_verdict(scope: Scope) -> Verdict | None:
 
 
 def _return(scope: Scope) -> State:
-    release, weights = scope.release, scope.plan.return_weights
-    weight = weights[release.return_step]
+    release, weights, weight = scope.release, scope.plan.return_weights, scope.return_weight
+    traffic, own = scope.observed.traffic, scope.candidate_set
+    if own is None or (own.ready < 1 and scope.workload.replicas and scope.canary_ready):
+        message = "The Deployment's new pods are gone: the canary takes all traffic back."
+        return replace(_stage(scope, Stage.REPIN, message), reason=RETURN_WORSE, stalled=True)
     verdict, since = returning_verdict(scope), release.in_force_since
     watched = since is not None and scope.now - since >= scope.plan.return_seconds
     if verdict is not None and (verdict.outcome is Outcome.FAIL or (verdict.suspicious and watched)):
@@ -113,11 +121,11 @@ def _return(scope: Scope) -> State:
         )
         return replace(_stage(scope, Stage.REPIN, message), reason=RETURN_WORSE, stalled=True)
     if release.in_force_since is None:
-        if not scope.weight_in_force(weight):
+        if traffic is None or not traffic.in_force or (traffic.weight or 0) > weight:
             return scope.state
         began = release.since if release.analysis_since is None else release.analysis_since
         return scope.state.with_release(in_force_since=scope.now, analysis_since=began)
-    if not watched:
+    if not watched or own.ready < scope.workload.replicas:
         return scope.state
     if release.return_step + 1 < len(weights):
         following = weights[release.return_step + 1]

@@ -57,9 +57,48 @@ class Scope:
         stable = self.state.stable
         return stable is not None and self.workload.revision.template_hash == stable.template_hash
 
+    @property
+    def home(self) -> ReplicaSetView | None:
+        """The ReplicaSet whose pods the root Service means when the canary has gone; None when there is none."""
+        return self.candidate_set if self.state.past_the_point_of_no_return else self.stable_set
+
+    @property
+    def home_serves(self) -> bool:
+        """Whether that ReplicaSet has a ready pod, or is to have none."""
+        return self.home is not None and (self.home.ready > 0 or self.workload.replicas == 0)
+
+    @property
+    def rolls_by_itself(self) -> bool:
+        """Whether the Deployment rolls to a version that was not let go: somebody took the hold off.
+
+        Without the admission policies anybody may do that, and the hold is put back before the roll is done.
+        """
+        workload, state = self.observed.workload, self.state
+        home = state.release.candidate if state.release and state.past_the_point_of_no_return else state.stable
+        if workload is None or workload.paused or home is None:
+            return False
+        holds_again = not self.observed.policies and not self.observed.deleting and not workload.rolled_out
+        return workload.revision.template_hash != home.template_hash and not holds_again
+
+    @property
+    def canary_ready(self) -> int:
+        """How many pods of the present release's canary are ready, and stay."""
+        copy = self.observed.copy
+        return 0 if copy is None or copy.deleting or copy.release != self.release.id else copy.ready
+
+    @property
+    def return_weight(self) -> int:
+        """The weight in percent that the canary has in the present step of the return."""
+        weights = self.plan.return_weights
+        return weights[min(self.release.return_step, len(weights) - 1)]
+
     def needed(self, weight: int) -> int:
         """Return how many ready canary pods a weight needs: the same share of pods as of traffic, one at the least."""
-        return max(1, math.ceil(self.workload.replicas * weight / 100))
+        return self.share(weight, self.workload.replicas)
+
+    def share(self, weight: int, pods: int) -> int:
+        """Return a weight's share of so many pods: of no more than the Deployment wants, and one at the least."""
+        return max(1, math.ceil(min(pods, self.workload.replicas) * weight / 100))
 
     def weight_in_force(self, weight: int) -> bool:
         """Return whether the gateway serves exactly this weight now."""

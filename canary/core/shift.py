@@ -14,40 +14,66 @@ def traffic(scope: Scope) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
     """Return what is to be done about traffic and canary: before the state is written, and after it."""
     match scope.state.phase:
         case Phase.STARTING:
-            return _lower_to(scope, 0), _grow(scope, 0)
+            return _lower_to(scope, 0), _grow(scope, 0, scope.plan.weight_at(0))
         case Phase.STEP:
-            return _step(scope)
+            return _share(scope, scope.plan.weight_at(scope.release.step))
         case Phase.PROMOTING:
             return _promote(scope)
         case Phase.ROLLING_BACK:
-            return _lower_to(scope, 0), ()
+            return _take(scope), ()
         case _:  # no canary is wanted
-            return _lower_to(scope, 0), _tear_down(scope)
+            return _take(scope), _tear_down(scope)
+
+
+def _take(scope: Scope) -> tuple[Effect, ...]:
+    """Take everything from the canary: its share of the route, and clients of the root Service."""
+    return _lower_to(scope, 0) or (_pin_home(scope) if scope.observed.copy is not None else ())
 
 
 def _lower_to(scope: Scope, weight: int) -> tuple[Effect, ...]:
-    """Take traffic from the canary, at once and by force. The root Service has to mean stable first."""
+    """Take traffic from the canary, at once and by force. The root Service has to mean the other version first."""
     traffic = scope.observed.traffic
     if traffic is None or traffic.weight is None or traffic.weight <= weight or traffic.other_owner:
         return ()
-    return (*_pin_stable(scope), SetWeight(weight, None))
+    return (*_pin_home(scope), SetWeight(weight, None))
 
 
-def _pin_stable(scope: Scope) -> tuple[Effect, ...]:
-    service, stable = scope.observed.service, scope.stable_set
-    if service is None or service.other_owner or stable is None or scope.pinned(stable.pod_template_hash):
+def _pin(scope: Scope, pod_template_hash: str | None) -> tuple[Effect, ...]:
+    service = scope.observed.service
+    if service is None or service.other_owner or scope.pinned(pod_template_hash):
         return ()
-    return (Pin(stable.pod_template_hash),)
+    return (Pin(pod_template_hash),)
 
 
-def _grow(scope: Scope, weight: int) -> tuple[Effect, ...]:
-    """Pin, then capacity, then weight: each waits until the one before is seen in force."""
-    if pin := _pin_stable(scope):
+def _pin_home(scope: Scope) -> tuple[Effect, ...]:
+    """Pin the root Service to the version that is at home, as soon as it has a ready pod.
+
+    A pin to pods that are gone, or are going without our doing, would leave the Service without endpoints.
+    """
+    wanted = _home_hash(scope)
+    return () if wanted is not None and not scope.home_serves else _pin(scope, wanted)
+
+
+def _home_hash(scope: Scope) -> str | None:
+    """The pod-template-hash of the version that is at home; None where that is nowhere, or rolls away by itself.
+
+    A Rollout that is being deleted does not wait for pods that may never become ready.
+    """
+    gives_up = scope.observed.deleting and not scope.home_serves
+    return None if scope.home is None or scope.rolls_by_itself or gives_up else scope.home.pod_template_hash
+
+
+def _grow(scope: Scope, weight: int, capacity: int | None = None) -> tuple[Effect, ...]:
+    """Pin, then capacity, then weight: each waits until the one before is seen in force.
+
+    `capacity` is the weight that the copy is to be big enough for, if that is another.
+    """
+    if pin := _pin_home(scope):
         return pin
-    stable, service = scope.stable_set, scope.observed.service
-    if stable is None or service is None or not scope.pinned(stable.pod_template_hash):
+    stable = scope.stable_set
+    if stable is None or not scope.pinned(stable.pod_template_hash):
         return ()
-    return (*_copy(scope, weight), *_raise_to(scope, weight))
+    return (*_copy(scope, weight if capacity is None else capacity), *_raise_to(scope, weight))
 
 
 def _copy(scope: Scope, weight: int) -> tuple[Effect, ...]:
@@ -85,85 +111,89 @@ def _raise_to(scope: Scope, weight: int) -> tuple[Effect, ...]:
     return (SetWeight(weight, traffic.resource_version),)
 
 
-def _step(scope: Scope) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
-    copy, weight = scope.observed.copy, scope.plan.weight_at(scope.release.step)
-    if copy is None or copy.ready < 1 or copy.release != scope.release.id:
-        # No traffic without ready capacity; stable is there at full size.
-        return _lower_to(scope, 0), _grow(scope, 0) if copy is None else _copy(scope, weight)
-    return _lower_to(scope, weight), _grow(scope, weight)
+def _share(scope: Scope, weight: int) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
+    """Share the traffic while stable stands by at full size: without a ready canary it gets all of it."""
+    return _lower_to(scope, weight if scope.canary_ready else 0), _grow(scope, weight)
 
 
 def _promote(scope: Scope) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
     copy, stage = scope.observed.copy, scope.release.stage
     match stage:
         case Stage.SHIFT | Stage.BAKE | None:
-            if copy is None or copy.ready < 1:
-                return _lower_to(scope, 0), _copy(scope, 100)
-            return (), _grow(scope, 100)
+            return _share(scope, 100)
         case Stage.PIN:
-            pin: tuple[Effect, ...] = ()
-            if copy and copy.pod_template_hash and not scope.pinned(copy.pod_template_hash):
-                pin = (Pin(copy.pod_template_hash),)
-            return (), (*_copy(scope, 100), *pin)
-        case Stage.REPLACE:
-            return (), (*_keep_serving(scope), *let_go(scope))
-        case Stage.REPIN:
-            own = scope.candidate_set
-            pin = (Pin(own.pod_template_hash),) if own and not scope.pinned(own.pod_template_hash) else ()
-            return (), (*_keep_serving(scope), *pin)
+            full = copy is not None and copy.pod_template_hash and copy.ready >= scope.needed(100)
+            pin = _pin(scope, copy.pod_template_hash) if copy and full else ()
+            return (), (*_copy(scope, 100), *pin, *_raise_to(scope, 100))
+        case Stage.REPLACE | Stage.REPIN:
+            return _carry(scope, own=stage is Stage.REPIN)
         case Stage.RETURN:
-            return (), _return(scope)
+            return _return(scope)
         case Stage.CLEANUP:
-            return (), _tear_down(scope)
+            return _take(scope), _tear_down(scope)
 
 
-def _keep_serving(scope: Scope) -> tuple[Effect, ...]:
-    """Keep all traffic on a canary of full size while the Deployment is being replaced, whatever others write."""
+def _carry(scope: Scope, *, own: bool) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
+    """Keep all traffic on a canary of full size while the Deployment is being replaced, whatever others write.
+
+    `own`: the root Service is pinned to the Deployment's new pods already, and to the canary's when those are gone.
+    """
     traffic, copy = scope.observed.traffic, scope.observed.copy
+    if copy is None or not scope.canary_ready:
+        return _carry_without(scope), _copy(scope, 100)
+    pin = _pin(
+        scope, scope.home.pod_template_hash if own and scope.home and scope.home_serves else copy.pod_template_hash
+    )
     weight: tuple[Effect, ...] = ()
-    if traffic is not None and traffic.weight != 100 and copy is not None and copy.ready > 0:
+    if traffic is not None and traffic.weight != 100 and not traffic.other_owner:
         weight = (SetWeight(100, traffic.resource_version),)
-    return (*_copy(scope, 100), *weight)
+    return (), (*_copy(scope, 100), *pin, *weight, *(() if own else let_go(scope)))
 
 
-def _return(scope: Scope) -> tuple[Effect, ...]:
+def _carry_without(scope: Scope) -> tuple[Effect, ...]:
+    """Serve from the Deployment's ready pods, old or new, when the canary that carried everything has none left."""
+    traffic = scope.observed.traffic
+    best = max(scope.workload.replica_sets, key=lambda rs: rs.ready, default=None)
+    if best is None or best.ready == 0:
+        return ()
+    lower = (SetWeight(0, None),) if traffic and traffic.weight and not traffic.other_owner else ()
+    return (*_pin(scope, best.pod_template_hash), *lower)
+
+
+def _return(scope: Scope) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
     """Give the Deployment's new pods their traffic back, unless they look worse than the canary."""
     traffic, own, service = scope.observed.traffic, scope.candidate_set, scope.observed.service
     if traffic is None or own is None or service is None:
-        return ()
-    if not scope.pinned(own.pod_template_hash):
-        return (Pin(own.pod_template_hash),)
-    weight = scope.plan.return_weights[scope.release.return_step]
-    if traffic.weight == weight:
-        return ()
+        return (), ()
+    if pin := _pin(scope, own.pod_template_hash):
+        return (), pin
+    if not scope.canary_ready:
+        return _lower_to(scope, 0), ()
+    weight = scope.return_weight
+    if traffic.weight is None or traffic.weight <= weight:
+        return (), _copy(scope, 100)
     verdict = returning_verdict(scope)
     worse = verdict is not None and verdict.suspicious
     has_capacity = own.ready >= scope.workload.replicas and service.pinned_endpoints >= scope.workload.replicas
-    if worse or not has_capacity or scope.observed.commands.paused:
-        return ()
-    return (SetWeight(weight, traffic.resource_version),)
+    if worse or not has_capacity or (scope.observed.commands.paused and not scope.observed.deleting):
+        return (), _copy(scope, 100)
+    return (), (*_copy(scope, 100), SetWeight(weight, traffic.resource_version))
 
 
 def _tear_down(scope: Scope) -> tuple[Effect, ...]:
     """Drain, give the route back to Git, delete the copy, unpin: each step when the one before is seen done."""
-    traffic, copy, service, state = (
-        scope.observed.traffic,
-        scope.observed.copy,
-        scope.observed.service,
-        scope.state,
-    )
-    if copy is not None or scope.observed.canary_service:
-        own = scope.candidate_set if state.past_the_point_of_no_return else scope.stable_set
-        if own is not None and service is not None and service.pin not in (None, own.pod_template_hash):
-            return (Pin(own.pod_template_hash),)  # else the Service loses its endpoints with the copy
-        silent_since = state.drained_since
-        if copy is not None and (silent_since is None or scope.now - silent_since < scope.plan.drain_seconds):
+    traffic, copy, service = scope.observed.traffic, scope.observed.copy, scope.observed.service
+    at_home = service is None or bool(service.other_owner) or scope.pinned(_home_hash(scope))
+    restored = traffic is None or traffic.weight is None or bool(traffic.other_owner)
+    if copy is not None:
+        silent_since = scope.state.drained_since  # not at home, the Service would lose its endpoints with the copy
+        if not at_home or silent_since is None or scope.now - silent_since < scope.plan.drain_seconds:
             return ()
-        if traffic is not None and traffic.weight is not None and not traffic.other_owner:
-            return (RestoreRoute(),)
-        return () if copy is not None and copy.deleting else (DeleteCopy(),)
-    if traffic is not None and traffic.weight is not None and not traffic.other_owner:
-        return (RestoreRoute(),)
+        if restored and copy.deleting:
+            return ()
+        return (DeleteCopy(),) if restored else (RestoreRoute(),)
     if service is not None and service.pin is not None and not service.other_owner:
         return (Pin(None),)
-    return ()
+    if not restored:
+        return (RestoreRoute(),)
+    return (DeleteCopy(),) if scope.observed.canary_service else ()

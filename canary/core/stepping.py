@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canary.core.adopting import adopt, unusable
+from canary.core.adopting import unusable
 from canary.core.judging import Bad, Watched, verdict_of, watched, what_is_bad
 from canary.core.phases import Phase, Stage
 from canary.core.plan import ApprovalStep, WeightStep
@@ -24,10 +24,6 @@ def held(scope: Scope) -> State:
     workload, observed, state = scope.workload, scope.observed, scope.state
     if blocked := scope.release.blocked:
         return stay(state, blocked, BLOCKED[blocked], stalled=True)
-    if not workload.held:
-        if workload.rolled_out:  # let go by a person with the right to do so
-            return adopt(scope, workload.revision)
-        return stay(state, "LetGoByHand", "The hold was taken off by hand: the Deployment rolls without being judged.")
     if observed.commands.abort == scope.release.id:
         return roll_back(scope, Bad("Aborted", "Aborted by `canary abort`."))
     if observed.commands.paused:
@@ -65,15 +61,13 @@ def starting(scope: Scope) -> State:
     """Wait for a ready canary, which the gateway knows, and a Service that means stable alone."""
     if bad := what_is_bad(scope):
         return roll_back(scope, bad)
-    if scope.elapsed >= scope.plan.progress_deadline_seconds:
+    stable = scope.stable_set
+    ready = scope.canary_ready >= scope.needed(scope.plan.weight_at(0))
+    if not ready and unready_for(scope) >= scope.plan.progress_deadline_seconds:
         return roll_back(
             scope,
             Bad("CanaryNotReady", f"The canary was not ready within {scope.plan.progress_deadline_seconds:.0f} s."),
         )
-    copy, stable = scope.observed.copy, scope.stable_set
-    ready = (
-        copy is not None and copy.release == scope.release.id and copy.ready >= scope.needed(scope.plan.weight_at(0))
-    )
     if not ready or stable is None or not scope.pinned(stable.pod_template_hash) or scope.observed.canary_endpoints < 1:
         return scope.state
     if not scope.weight_in_force(0):
@@ -81,6 +75,17 @@ def starting(scope: Scope) -> State:
     if not scope.plan.steps:
         return enter(scope, Phase.PROMOTING, stage=Stage.SHIFT, reason="Promoting", message="The Rollout has no steps.")
     return enter_step(scope, 0)
+
+
+def unready_for(scope: Scope) -> float:
+    """Return for how many seconds a starting canary has existed and could have become ready; 0 without one.
+
+    Time in which there was no canary, as when the operator was down, is not held against the version.
+    """
+    copy, since = scope.observed.copy, scope.release.since
+    if copy is None or copy.deleting or copy.release != scope.release.id:
+        return 0.0
+    return scope.now - max(since, copy.created_at or since)
 
 
 def enter_step(scope: Scope, step: int) -> State:
@@ -96,10 +101,15 @@ def enter_step(scope: Scope, step: int) -> State:
 
 def stepping(scope: Scope) -> State:
     """Watch a step: bad news first, then what people asked for, then time and evidence."""
+    weight = scope.plan.weight_at(scope.release.step)
+    scope = replace(scope, state=note_capacity(scope, weight))
     if bad := what_is_bad(scope):
         return roll_back(scope, bad)
-    state = note_capacity(scope, scope.plan.weight_at(scope.release.step))
-    state = note_in_force(replace(scope, state=state), scope.plan.weight_at(scope.release.step))
+    if scope.release.step >= len(scope.plan.steps):  # the Rollout was given fewer steps since
+        return (
+            enter_step(scope, len(scope.plan.steps) - 1) if scope.plan.steps else _promote(scope, "No steps are left.")
+        )
+    state = note_in_force(scope, weight)
     scope = replace(scope, state=state)
     if scope.observed.commands.promote == scope.release.id:
         return _promote(scope, "Promoted by `canary promote`.")
@@ -172,11 +182,14 @@ def _promote(scope: Scope, why: str) -> State:
 
 
 def note_capacity(scope: Scope, weight: int) -> State:
-    """Remember since when the canary has been too small for its weight."""
-    copy, release = scope.observed.copy, scope.release
-    enough = (
-        copy is not None and copy.ready >= 1 and (copy.ready >= scope.needed(weight) or release.in_force_since is None)
-    )
+    """Remember since when the canary has been too small for its weight.
+
+    It is asked for no more than its share of what stable has ready: when an autoscaler grows both, new pods of both
+    take their time.
+    """
+    release, ready, stable = scope.release, scope.canary_ready, scope.stable_set
+    share = scope.share(weight, stable.ready if stable is not None else 0)
+    enough = ready >= 1 and (ready >= share or release.in_force_since is None)
     if enough:
         return scope.state.with_release(unready_since=None) if release.unready_since is not None else scope.state
     return scope.state if release.unready_since is not None else scope.state.with_release(unready_since=scope.now)

@@ -88,6 +88,7 @@ def copy_view(
         pods=len(live),
         pod_template_hash="" if own_set is None else labels_of(own_set).get(POD_TEMPLATE_HASH, ""),
         template_hash=wanted_hash,
+        created_at=seconds(deployment["metadata"].get("creationTimestamp")),
         first_ready_at=min(ready_since, default=None),
         failure=failure_of_pods(wanted, now) or failure_of_deployment(deployment, now),
         deleting=_deleting(deployment),

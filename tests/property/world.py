@@ -6,6 +6,7 @@ and Git's versions arrive at any time. `check()` states the invariants; it runs 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from canary.analysis.verdict import MetricReading, Outcome, Reason, Verdict
@@ -31,10 +32,16 @@ PLAN = Plan(
     bake_seconds=20,
 )
 APPROVAL_PLAN = replace(PLAN, steps=(WeightStep(5, 10, 60), ApprovalStep()))
+HALF_AT_ONCE = replace(PLAN, steps=(WeightStep(50, 10, 60),))
+UNJUDGED = replace(PLAN, has_analysis=False)
 
 
 class Violated(AssertionError):
     """An invariant does not hold; the message says which and when."""
+
+
+class Refused(Exception):
+    """The API server takes a write not (gone, changed since): the pass ends, and the next one looks again."""
 
 
 def revision(version: str) -> Revision:
@@ -68,15 +75,22 @@ class World:
     held: bool = False
     labelled: bool = False
     sets: dict[str, Pods] = field(default_factory=lambda: {"good0": Pods(4, 4)})
+    exists: bool = True
+    """Whether there is a Deployment."""
     copy: Copy | None = None
     canary_service: bool = False
+    service: bool = True
     service_labelled: bool = False
     pin: str | None = None
+    route: bool = True
+    route_rv: int = 1
     route_labelled: bool = False
     weight: int | None = None
     gateway_weight: int | None = None
     """What the gateway serves; `gateway()` makes it the route's."""
     gateway_up: bool = True
+    gateway_refuses: bool = False
+    """The route is told as not accepted."""
     crashing: set[str] = field(default_factory=set)
     metrics_up: bool = True
     git_up: bool = True
@@ -88,7 +102,14 @@ class World:
     deleting: bool = False
     finalizer: bool = False
     policies: bool = True
-    listed: set[str] = field(default_factory=set)
+    listed: dict[str, str] = field(default_factory=dict)
+    """The namespace's list: version hashes by template hash."""
+    allowed: set[str] = field(default_factory=lambda: {"good0"})
+    """Versions that may have pods of the Deployment: adopted, judged, or let go by a person."""
+    excused: bool = False
+    """Somebody has just broken what the operator keeps: not its fault until it has looked again."""
+    carries: bool = True
+    """Whether stable alone would carry the load, by its autoscaler's own target."""
     sync_asked: str = ""
     revert_asked: fx.RevertInGit | None = None
     exposed_since: float | None = None
@@ -105,14 +126,24 @@ class World:
         self.sync()
 
     def sync(self) -> None:
-        if self.git_version != self.version:
+        if self.exists and self.git_version != self.version:
             self.version = self.git_version
             self.rv += 1
             if self.labelled and self.policies:
                 self.held = True
+            elif not self.held:
+                self.allowed.add(self.version)  # nothing holds it: promised nowhere
 
     def controller(self) -> None:
         """One pass of the Deployment controller: gradual, one pod at a time; a paused one starts no new ReplicaSet."""
+        before = self.endpoints()
+        self._control()
+        if before and self.replicas and not self.endpoints() and not self.excused:
+            raise Violated(f"the root Service loses its endpoints as the Deployment rolls: pinned to {self.pin}")
+
+    def _control(self) -> None:
+        if not self.exists:
+            return
         if self.held:
             active = [p for p in self.sets.values() if p.replicas]
             if len(active) == 1:
@@ -121,6 +152,8 @@ class World:
                 newest = list(self.sets.values())[-1]
                 newest.replicas = self.replicas
         else:
+            if self.version not in self.allowed:
+                raise Violated(f"pods of an unjudged version start: {self.version}")
             own = self.sets.setdefault(self.version, Pods())
             others = [p for v, p in self.sets.items() if v != self.version and p.replicas]
             if own.replicas < self.replicas:
@@ -137,12 +170,12 @@ class World:
             pods.ready = pods.replicas
         if self.copy is not None:
             if self.copy.deleting:
-                self.copy, self.canary_service = None, False
+                self.copy = None
             else:
                 self.copy.pods.ready = 0 if self.copy.version in self.crashing else self.copy.pods.replicas
 
     def gateway(self) -> None:
-        if self.gateway_up:
+        if self.gateway_up and not self.gateway_refuses:
             self.gateway_weight = self.weight
 
     def git(self) -> None:
@@ -192,11 +225,14 @@ class World:
             for v, p in reversed(self.sets.items())
         )
         own = self.sets.get(self.version)
+        refused = "the gateway refuses the route" if self.gateway_refuses else ""
         others = any(p.replicas for v, p in self.sets.items() if v != self.version)
         rolled = own is not None and own.ready >= self.replicas and not others
         copy = self.copy
         release = self.state.release
         revert = None
+        if release is not None and self.revert_asked is not None and self.revert_asked.release == release.id:
+            revert = Revert("GitUnavailable", final=False, message="No answer.")
         if release is not None and release.id in self.reverted:
             revert = Revert("Reverted", final=True, commit=f"c-{release.id}", message="Reverted.")
         returning = release is not None and release.stage is Stage.RETURN
@@ -215,20 +251,27 @@ class World:
                 labelled=self.labelled,
                 rolled_out=rolled,
                 replica_sets=sets,
-            ),
+            )
+            if self.exists
+            else None,
             service=ServiceView(
                 labelled=self.service_labelled,
                 pin=self.pin,
                 selector_hash=self.pin,
                 ready_endpoints=self.endpoints(),
                 pinned_endpoints=self.endpoints() if self.pin else 0,
-            ),
+            )
+            if self.service
+            else None,
             traffic=TrafficView(
                 labelled=self.route_labelled,
                 weight=self.weight,
-                in_force=self.gateway_weight == self.weight,
-                resource_version="r",
-            ),
+                in_force=self.gateway_weight == self.weight and not refused,
+                problem=refused,
+                resource_version=str(self.route_rv),
+            )
+            if self.route
+            else None,
             copy=None
             if copy is None
             else CopyView(
@@ -251,11 +294,14 @@ class World:
             policies=self.policies,
             deleting=self.deleting,
             finalizer=self.finalizer,
-            rejected_elsewhere=tuple(self.listed),
+            stable_can_carry=self.carries,
+            rejected_elsewhere=tuple(h for pair in self.listed.items() for h in pair),
         )
 
     def endpoints(self) -> int:
         """Ready pods behind the root Service."""
+        if not self.service:
+            return 0
         if self.pin is None:
             return sum(p.ready for p in self.sets.values()) + (self.copy.pods.ready if self.copy else 0)
         if self.copy is not None and self.pin == f"k-copy-{self.copy.release}":
@@ -264,18 +310,43 @@ class World:
 
     # --- the operator ------------------------------------------------------------------------------------------------
 
-    def operate(self, *, crash_after: int | None = None) -> int:
-        """One pass; stop after so many effects if told to. Return how many effects there were."""
+    @property
+    def gone(self) -> bool:
+        """Whether the Rollout is no more."""
+        return self.deleting and not self.finalizer
+
+    def operate(self, *, crash_after: int | None = None, meanwhile: Callable[[], None] | None = None) -> int:
+        """One pass; stop after so many effects if told to. Return how many effects there were.
+
+        `meanwhile` happens between looking and doing: what was decided rests on an old look.
+        """
+        if self.gone:
+            return 0
         decision = decide(self.plan, self.state, self.observed(), self.now)
-        for n, effect in enumerate(decision.effects):
-            if crash_after is not None and n >= crash_after:
-                break
-            self.apply(effect)
+        if meanwhile is not None:
+            meanwhile()
+            self.excused = True
+        effects = decision.effects if crash_after is None else decision.effects[:crash_after]
+        try:
+            for effect in effects:
+                self.apply(effect)
+        except Refused:
+            return 1
+        if meanwhile is None and len(effects) == len(decision.effects):
+            self.excused = False
         return len([e for e in decision.effects if not isinstance(e, (fx.Emit, fx.RevertInGit))])
 
     def apply(self, effect: fx.Effect) -> None:
         self.log.append(f"{self.now:.0f} {effect}")
-        self.writes += not isinstance(effect, fx.Emit | fx.RevertInGit)
+        before = self.endpoints()
+        self._do(effect)
+        if not isinstance(effect, fx.Emit | fx.RevertInGit):
+            self.writes += 1
+        if before and self.exists and self.replicas and not self.endpoints():
+            raise Violated(f"{effect} takes the root Service's endpoints away")
+        self.check()
+
+    def _do(self, effect: fx.Effect) -> None:
         match effect:
             case fx.WriteStatus(state):
                 self.state = state
@@ -284,20 +355,26 @@ class World:
             case fx.AddFinalizer():
                 self.finalizer = True
             case fx.RemoveFinalizer():
+                left = (self.copy, self.weight, self.pin, self.canary_service)
+                if left != (None, None, None, False):
+                    raise Violated(f"the Rollout goes and leaves {left}")
                 self.finalizer = False
             case fx.Label(workload, service, route):
                 self.labelled |= workload
-                self.service_labelled |= service
-                self.route_labelled |= route
+                self.service_labelled |= service and self.service
+                self.route_labelled |= route and self.route
             case fx.Unlabel(workload):
                 self.service_labelled = self.route_labelled = False
                 self.labelled = self.labelled and not workload
             case fx.Hold(rv):
-                if rv == str(self.rv):
-                    self.held, self.rv = True, self.rv + 1
+                if rv != str(self.rv) or not self.exists:
+                    raise Refused
+                self.held, self.rv = True, self.rv + 1
             case fx.LetGo(rv):
                 self._let_go(rv)
             case fx.Pin(pod_template_hash):
+                if not self.service:
+                    raise Refused
                 self.pin = pod_template_hash
             case fx.EnsureCopy(release, replicas, candidate):
                 self._ensure(release, replicas, candidate)
@@ -306,78 +383,105 @@ class World:
                     self.copy.deleting = True
                     self.copy.pods.ready = 0
                 self.canary_service = False
-            case fx.SetWeight(weight, _):
+            case fx.SetWeight(weight, rv):
+                if not self.route or rv not in (None, str(self.route_rv)):
+                    raise Refused
                 self._set_weight(weight)
             case fx.RestoreRoute():
+                if not self.route:
+                    raise Refused
                 self.weight = None
             case fx.ScaleReplicaSet(name, replicas):
-                pods = self.sets[name.removeprefix("rs-")]
-                pods.replicas, pods.ready = replicas, min(pods.ready, replicas)
+                self._scale(name.removeprefix("rs-"), replicas)
             case fx.RememberRejected(template_hash, version_hash):
-                self.listed |= {template_hash, version_hash}
+                self.listed[template_hash] = version_hash
             case fx.ForgetRejected(version_hash, template_hash):
-                self.listed -= {template_hash, version_hash}
+                kept = {t: v for t, v in self.listed.items() if t != template_hash and v != version_hash}
+                self.listed = kept
             case fx.RevertInGit():
                 self.revert_asked = effect
             case fx.AskSync(commit):
                 self.sync_asked = commit
             case fx.Emit():
                 pass
-        self.check()
+
+    def _scale(self, version: str, replicas: int) -> None:
+        pods, stable = self.sets.get(version), self.state.stable
+        if pods is None:
+            raise Refused
+        is_stable = stable is not None and stable.template_hash == f"t-{version}"
+        if is_stable and not self.state.past_the_point_of_no_return and replicas < min(pods.replicas, self.replicas):
+            raise Violated("stable is scaled down before the unpause")
+        pods.replicas, pods.ready = replicas, min(pods.ready, replicas)
 
     def _let_go(self, rv: str) -> None:
-        if rv != str(self.rv):
-            return  # the API server's 409
+        if rv != str(self.rv) or not self.exists:
+            raise Refused
         release, stable = self.state.release, self.state.stable
         allowed = {stable.template_hash} if stable else set()
         if release is not None and release.stage in POINT_OF_NO_RETURN:
             allowed.add(release.candidate.template_hash)
         if f"t-{self.version}" not in allowed:
             raise Violated(f"an unjudged template is let go: {self.version}")
+        self.allowed.add(self.version)
         self.held, self.rv = False, self.rv + 1
 
     def _ensure(self, release: str, replicas: int, candidate: Revision) -> None:
+        if not (self.exists and self.service):
+            return
+        version = candidate.template_hash.removeprefix("t-")
         if self.copy is None:
-            self.copy = Copy(release, candidate.template_hash.removeprefix("t-"), Pods(replicas, 0))
-        elif self.copy.release == release:
-            self.copy.pods.replicas = replicas
-            self.copy.pods.ready = min(self.copy.pods.ready, replicas)
+            self.copy = Copy(release, version, Pods(replicas, 0))
+        else:
+            same = self.copy.version == version
+            ready = min(self.copy.pods.ready, replicas) if same else 0
+            self.copy = Copy(release, version, Pods(replicas, ready), self.copy.deleting)
         self.canary_service = True
 
     def _set_weight(self, weight: int) -> None:
-        release = self.state.release
-        before = self.weight or 0
+        release, copy = self.state.release, self.copy
+        before, self.weight = self.weight or 0, weight
+        self.route_rv += 1
         past = self.state.past_the_point_of_no_return
         if weight > before and release is not None:
             if release.id in self.failed:
                 raise Violated(f"the weight of {release.id} rises to {weight} after it was judged bad")
-            if self.copy is None or self.copy.pods.ready < 1 or self.copy.release != release.id:
+            if copy is None or copy.pods.ready < 1 or copy.release != release.id:
                 raise Violated(f"weight {weight} goes to a canary without ready pods")
-        if weight < before and past and self.endpoints() < 1:
+            if not past and copy.pods.ready * 100 < min(weight * self.replicas, 100 * self.replicas):
+                raise Violated(f"weight {weight} goes to {copy.pods.ready} of {self.replicas} pods")
+        if (
+            weight < before
+            and past
+            and self.service
+            and self.replicas
+            and self.endpoints() < 1
+            and copy is not None
+            and copy.pods.ready
+        ):
             raise Violated("traffic returns to a Service without endpoints")
-        if weight < before and not past and self.copy and self.pin == f"k-copy-{self.copy.release}":
+        stable = self.sets.get(self.state.stable.template_hash.removeprefix("t-")) if self.state.stable else None
+        if weight < before and not past and copy and stable and stable.ready and self.pin == f"k-copy-{copy.release}":
             raise Violated("weight 0 means the canary, for the Service is pinned to it")
-        self.weight = weight
 
     # --- what has to be true -----------------------------------------------------------------------------------------
 
     def check(self) -> None:
         stable, release, copy = self.state.stable, self.state.release, self.copy
         past = self.state.past_the_point_of_no_return
-        if stable is None:
+        if stable is None or self.excused or not (self.service and self.exists):
             return
-        own = self.sets.get(stable.template_hash.removeprefix("t-"))
-        busy = release is not None and not past and self.state.phase not in (Phase.HELD, Phase.STABLE)
-        if busy and self.held and (own is None or own.replicas < self.replicas):
-            raise Violated("stable is not at full size before the unpause")
+        if not self.held and not past and stable.template_hash != f"t-{self.version}":
+            return  # it rolls by somebody's hand, unjudged
         if copy is not None and copy.pods.ready and not past:
             stage = release.stage if release else None
             if self.pin != f"k-{stable.template_hash.removeprefix('t-')}" and stage is not Stage.PIN:
                 raise Violated(f"clients of the root Service meet a canary: pinned to {self.pin}")
-        if self.replicas and self.pin is not None and self.endpoints() == 0:
-            raise Violated(f"the root Service has no endpoints: pinned to {self.pin}")
+            decided = stage in (Stage.SHIFT, Stage.BAKE, Stage.PIN)
+            if (self.weight or 0) > 50 and not decided:
+                raise Violated(f"weight {self.weight} is more than any step asks for")
 
-    def settle(self, *, rounds: int = 400, seconds: float = 1.0) -> None:
+    def settle(self, *, rounds: int = 1500, seconds: float = 1.0) -> None:
         """Everything works from here on and nothing new comes: run until nothing is left to do."""
         quiet = 0
         for _ in range(rounds):

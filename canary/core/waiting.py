@@ -1,0 +1,88 @@
+"""A release that waits longer than is usual says for what: nothing stands still in silence."""
+
+from __future__ import annotations
+
+from canary.core.adopting import unusable
+from canary.core.judging import may_raise
+from canary.core.phases import Phase, Stage
+from canary.core.plan import ApprovalStep
+from canary.core.promote import RETURN_WORSE
+from canary.core.scope import Scope, stay
+from canary.core.state import State
+
+TELL_SECONDS = 30.0
+"""How long a state may wait without a word. Longer than a gateway and a kubelet usually take."""
+_WAITS = frozenset(
+    {
+        "ServiceNotFound",
+        "RouteNotFound",
+        "RouteNotAccepted",
+        "AlreadyOwned",
+        "NotRaised",
+        "CapacityMissing",
+        "GatewaySilent",
+    }
+)
+_PHASES = frozenset({Phase.STARTING, Phase.STEP, Phase.PROMOTING, Phase.ROLLING_BACK})
+
+
+def waiting(before: Scope, state: State) -> State:
+    """Return the state that follows, with what it waits for told; and told as over when it is.
+
+    A reason that stands is not told again: its sentence may change with every look.
+    """
+    release = state.release
+    if state.phase not in _PHASES or release is None or before.observed.workload is None:
+        return state
+    if before.release.since != release.since or state.reason in ("Paused", RETURN_WORSE):
+        return state  # just entered, or said already
+    scope = Scope(before.plan, state, before.observed, before.now)
+    found = _awaited(scope)
+    if found is None:
+        return stay(state, *_usual(scope)) if state.reason in _WAITS else state
+    reason, message = found
+    return state if state.reason == reason else stay(state, reason, message, stalled=True)
+
+
+def _awaited(scope: Scope) -> tuple[str, str] | None:
+    late = scope.elapsed >= TELL_SECONDS
+    missing = unusable(scope)
+    if missing is not None and (late or scope.observed.service is None or scope.observed.traffic is None):
+        return missing
+    release, stage = scope.release, scope.release.stage
+    if not late or release.in_force_since is not None or stage in (Stage.REPLACE, Stage.CLEANUP):
+        return None
+    if scope.state.phase is Phase.ROLLING_BACK:
+        return "GatewaySilent", "The gateway does not confirm that the canary has no traffic."
+    weight = _weight(scope)
+    if scope.canary_ready < scope.needed(weight):
+        return "CapacityMissing", f"The canary has {scope.canary_ready} of {scope.needed(weight)} ready pods it needs."
+    why = may_raise(scope)
+    if why and scope.state.phase is not Phase.STARTING and stage not in (Stage.PIN, Stage.REPIN):
+        return "NotRaised", f"The canary's traffic is not changed to {weight} %: {why}"
+    return "GatewaySilent", f"Endpoints, or {weight} % of the traffic for the canary, are not in force yet."
+
+
+def _weight(scope: Scope) -> int:
+    match scope.state.phase:
+        case Phase.STEP:
+            return scope.plan.weight_at(scope.release.step)
+        case Phase.PROMOTING:
+            return scope.return_weight if scope.release.stage is Stage.RETURN else 100
+        case _:
+            return 0
+
+
+def _usual(scope: Scope) -> tuple[str, str]:
+    """Return what a state says that waits for nothing out of the ordinary."""
+    match scope.state.phase:
+        case Phase.STEP if isinstance(scope.plan.steps[scope.release.step], ApprovalStep):
+            return "AwaitingApproval", "Waits for `canary approve`."
+        case Phase.STEP:
+            return "Watching", f"{_weight(scope)} % of the traffic goes to the canary."
+        case Phase.STARTING:
+            return "Starting", "The canary starts."
+        case Phase.ROLLING_BACK:
+            return scope.release.verdict_reason, scope.release.report
+        case _:
+            return "Promoting", "The promotion goes on."

@@ -1,0 +1,113 @@
+"""Histories of the small world, drawn from a seed: how a broken promise is looked for, by tests and against mutants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+
+from canary.core.observed import Commands
+from canary.core.phases import Phase
+from canary.core.plan import WeightStep
+from tests.property.hands import HANDS, Hand
+from tests.property.world import PLAN, Violated, World
+
+RESTING = frozenset({Phase.STABLE, Phase.HELD, Phase.PAUSED, Phase.AWAITING_GIT, Phase.PENDING})
+
+
+def history(world: World, random: Random, *, length: int = 12, hands: Mapping[str, Hand] = HANDS) -> None:
+    """Let everybody act in some order, the operator crash and rest its decisions on old looks; then end it well."""
+    names = sorted(hands)
+    work(world, random.randint(1, 8))
+    for _ in range(length):
+        name = random.choice(names)
+        world.log.append(f"{world.now:.0f} -- {name}")
+        chance = random.random()
+        if chance < 0.1:
+            world.operate(meanwhile=lambda: world.push(f"good{len(world.log)}") if world.labelled else None)
+        elif chance < 0.25:
+            hands[name](world, random)
+            world.operate(crash_after=random.randint(0, 4))
+        else:
+            hands[name](world, random)
+        work(world, random.choice((0, 1, 2, 5, 12, 30)))
+        if world.gone:
+            return
+    ends_well(world)
+
+
+def work(world: World, passes: int) -> None:
+    """Everything works for a while."""
+    for _ in range(passes):
+        world.kubelet()
+        world.controller()
+        world.kubelet()
+        world.gateway()
+        world.git()
+        world.operate()
+        world.pass_time(2)
+
+
+def ends_well(world: World) -> None:
+    """Nothing changes any more: the Rollout rests or says what it waits for. Then all is mended: it rests, and is clean."""
+    world.settle(rounds=150, seconds=10)
+    waits = world.state.stalled or world.state.reason in {"Paused", "AwaitingApproval"}
+    if not world.deleting and world.state.phase not in RESTING and not waits:
+        raise Violated(f"neither rests nor says why not: {world.state}")
+    mend(world)
+    world.settle()
+    if world.gone:
+        return
+    if world.state.phase not in RESTING:
+        raise Violated(f"does not come to rest: {world.state}")
+    writes = world.writes
+    world.operate()
+    world.operate()
+    if world.writes != writes:
+        raise Violated(f"writes for ever: {world.log[-3:]}")
+    left = (world.copy, world.weight, world.pin, world.canary_service)
+    if left != (None, None, None, False):
+        raise Violated(f"something of a canary is left in {world.state.phase}: {left}")
+    if world.deleting and world.finalizer:
+        raise Violated("the Rollout cannot be deleted")
+    if world.replicas and not world.endpoints():
+        raise Violated("the root Service has no endpoints in the end")
+
+
+def mend(world: World) -> None:
+    """Take all faults and commands back."""
+    world.metrics_up = world.git_up = world.gateway_up = world.carries = True
+    world.gateway_refuses = False
+    world.commands = Commands()
+    world.plan = world.plan if all(isinstance(s, WeightStep) for s in world.plan.steps) else PLAN
+    for there, hand in (
+        (world.service, "the_service_goes_or_comes"),
+        (world.route, "the_route_goes_or_comes"),
+        (world.exists, "the_deployment_goes_or_comes"),
+    ):
+        if not there:
+            HANDS[hand](world, Random(0))
+
+
+def search(
+    histories: int,
+    *,
+    seed: int = 0,
+    make: Callable[[], World] = World,
+    length: int = 12,
+    hands: Mapping[str, Hand] = HANDS,
+) -> None:
+    """Run so many histories.
+
+    Raises
+    ------
+    Violated
+        Some promise does not hold; the world's log is in the message's notes.
+    """
+    for n in range(histories):
+        world = make()
+        try:
+            history(world, Random(f"{seed}/{n}"), length=length, hands=hands)
+        except (Violated, ValueError, IndexError) as error:
+            error.add_note(f"history {seed}/{n}:")
+            error.add_note("\n".join(world.log))
+            raise
