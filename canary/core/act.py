@@ -75,7 +75,8 @@ def _memory(scope: Scope) -> tuple[Effect, ...]:
     release, in_status = scope.state.release, {r.template_hash for r in scope.state.rejected}
     if release is not None and not release.blocked and release.candidate.template_hash not in in_status:
         candidate = release.candidate  # under way although it was on the list: somebody asked to retry it
-        if candidate.template_hash in known:
+        stable_version = scope.state.stable.version_hash if scope.state.stable else ""
+        if {candidate.template_hash, candidate.version_hash} & (known - {stable_version}):
             effects.append(ForgetRejected(candidate.version_hash, candidate.template_hash))
     return tuple(effects)
 
