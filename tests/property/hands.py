@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from canary.core.state import State
-from tests.property.world import APPROVAL_PLAN, HALF_AT_ONCE, PLAN, UNJUDGED, Pods, World
+from tests.property.parts import APPROVAL_PLAN, HALF_AT_ONCE, PLAN, UNJUDGED, Pods
+from tests.property.world import World
 
 Hand: TypeAlias = Callable[[World, Random], None]
 

@@ -9,7 +9,8 @@ from canary.core.observed import Commands
 from canary.core.phases import Phase
 from canary.core.plan import WeightStep
 from tests.property.hands import HANDS, Hand
-from tests.property.world import PLAN, Violated, World
+from tests.property.parts import PLAN, Violated
+from tests.property.world import World
 
 RESTING = frozenset({Phase.STABLE, Phase.HELD, Phase.PAUSED, Phase.AWAITING_GIT, Phase.PENDING})
 

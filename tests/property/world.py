@@ -7,7 +7,7 @@ and Git's versions arrive at any time. `check()` states the invariants; it runs 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from canary.analysis.verdict import MetricReading, Outcome, Reason, Verdict
 from canary.core import effects as fx
@@ -23,45 +23,9 @@ from canary.core.observed import (
     WorkloadView,
 )
 from canary.core.phases import POINT_OF_NO_RETURN, Phase, Stage
-from canary.core.plan import ApprovalStep, Plan, WeightStep
+from canary.core.plan import Plan
 from canary.core.state import Revert, Revision, State
-
-PLAN = Plan(
-    name="checkout",
-    steps=(WeightStep(5, 10, 60), WeightStep(50, 10, 60)),
-    bake_seconds=20,
-)
-APPROVAL_PLAN = replace(PLAN, steps=(WeightStep(5, 10, 60), ApprovalStep()))
-HALF_AT_ONCE = replace(PLAN, steps=(WeightStep(50, 10, 60),))
-UNJUDGED = replace(PLAN, has_analysis=False)
-
-
-class Violated(AssertionError):
-    """An invariant does not hold; the message says which and when."""
-
-
-class Refused(Exception):
-    """The API server takes a write not (gone, changed since): the pass ends, and the next one looks again."""
-
-
-def revision(version: str) -> Revision:
-    return Revision(
-        template_hash=f"t-{version}", version_hash=f"v-{version.rstrip('+')}", images=(f"shop/checkout:{version}",)
-    )
-
-
-@dataclass
-class Pods:
-    replicas: int = 0
-    ready: int = 0
-
-
-@dataclass
-class Copy:
-    release: str
-    version: str
-    pods: Pods
-    deleting: bool = False
+from tests.property.parts import PLAN, Copy, Pods, Refused, Violated, revision
 
 
 @dataclass
@@ -108,6 +72,8 @@ class World:
     """Versions that may have pods of the Deployment: adopted, judged, or let go by a person."""
     excused: bool = False
     """Somebody has just broken what the operator keeps: not its fault until it has looked again."""
+    old_look: bool = False
+    """What is being done was decided on an old look: of pods that died since it knows nothing."""
     carries: bool = True
     """Whether stable alone would carry the load, by its autoscaler's own target."""
     sync_asked: str = ""
@@ -326,6 +292,7 @@ class World:
         if meanwhile is not None:
             meanwhile()
             self.excused = True
+        self.old_look = meanwhile is not None
         effects = decision.effects if crash_after is None else decision.effects[:crash_after]
         try:
             for effect in effects:
@@ -342,7 +309,7 @@ class World:
         self._do(effect)
         if not isinstance(effect, fx.Emit | fx.RevertInGit):
             self.writes += 1
-        if before and self.exists and self.replicas and not self.endpoints():
+        if before and self.exists and self.replicas and not self.endpoints() and not self.old_look:
             raise Violated(f"{effect} takes the root Service's endpoints away")
         self.check()
 
@@ -446,6 +413,8 @@ class World:
         if weight > before and release is not None:
             if release.id in self.failed:
                 raise Violated(f"the weight of {release.id} rises to {weight} after it was judged bad")
+            if self.old_look:
+                return
             if copy is None or copy.pods.ready < 1 or copy.release != release.id:
                 raise Violated(f"weight {weight} goes to a canary without ready pods")
             if not past and copy.pods.ready * 100 < min(weight * self.replicas, 100 * self.replicas):
@@ -453,6 +422,7 @@ class World:
         if (
             weight < before
             and past
+            and not self.old_look
             and self.service
             and self.replicas
             and self.endpoints() < 1

@@ -12,7 +12,8 @@ from canary.core.effects import Decision
 from canary.core.observed import Commands, Observed
 from canary.core.phases import Phase, Stage
 from canary.core.state import State
-from tests.property.world import HALF_AT_ONCE, PLAN, Pods, World
+from tests.property.parts import HALF_AT_ONCE, PLAN, Pods
+from tests.property.world import World
 from tests.unit.core.test_releases import run, settled
 
 

@@ -10,7 +10,8 @@ from canary.core import effects as fx
 from canary.core.decide import decide
 from canary.core.observed import Commands
 from canary.core.phases import Phase, Stage
-from tests.property.world import APPROVAL_PLAN, World
+from tests.property.parts import APPROVAL_PLAN
+from tests.property.world import World
 
 
 def settled(**fields: object) -> World:
