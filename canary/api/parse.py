@@ -60,7 +60,7 @@ def _parse(model: type[_Model], document: Document) -> _Model:
     try:
         return model.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
-        problems = [_sentence(problem, schema_of(model)) for problem in error.errors(include_url=False)]
+        problems = [sentence(problem, schema_of(model)) for problem in error.errors(include_url=False)]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise SpecInvalid(f"{_named(document, kind)}: {problems[0]}{more}") from error
 
@@ -72,7 +72,8 @@ def _named(document: Document, kind: str = "") -> str:
     return f"{kind or document.get('kind', 'Object')} {place or '(without a name)'}"
 
 
-def _sentence(problem: ErrorDetails, schema: Schema) -> str:
+def sentence(problem: ErrorDetails, schema: Schema) -> str:
+    """Say what is wrong with a field, and what it may be, in words that do not need pydantic's."""
     location = [part for part in problem["loc"] if part != "[key]"]
     path = _path(location)
     match problem["type"]:
@@ -100,18 +101,21 @@ def _path(location: list[str | int]) -> str:
 
 
 def _fields_at(schema: Schema, location: list[str | int]) -> list[str]:
-    for part in location:
-        schema = schema["items"] if isinstance(part, int) else schema["properties"][part]
-    return sorted(schema.get("properties", ()))
+    return sorted(_at(schema, location).get("properties", ()))
 
 
 def _description(schema: Schema, location: list[str | int]) -> str:
+    schema = _at(schema, location)
+    return str(schema.get("description", f"The form is {schema.get('pattern', 'another')}"))
+
+
+def _at(schema: Schema, location: list[str | int]) -> Schema:
     for part in location:
         if isinstance(part, int):
             schema = schema["items"]
         else:
             schema = schema.get("properties", {}).get(part) or schema["additionalProperties"]
-    return str(schema.get("description", f"The form is {schema.get('pattern', 'another')}"))
+    return schema
 
 
 def _nearest(name: str, known: list[str]) -> str:

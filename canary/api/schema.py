@@ -28,8 +28,7 @@ _ROOT_DESCRIPTIONS: Final = {
 
 def structural(model: type[BaseModel]) -> Schema:
     """The schema of a whole custom resource: `openAPIV3Schema`, with the rules of what is not served."""
-    raw = model.model_json_schema(by_alias=True, mode="validation")
-    schema = _convert(raw, raw.get("$defs", {}))
+    schema = _converted(model)
     schema["properties"] |= {name: {"description": text, "type": "string"} for name, text in _ROOT_DESCRIPTIONS.items()}
     schema["properties"]["metadata"] = {"type": "object"}
     schema["required"] = ["spec"]
@@ -41,6 +40,17 @@ def structural(model: type[BaseModel]) -> Schema:
 def schema_of(model: type[BaseModel]) -> Schema:
     """The same, made once; not to be changed by the caller."""
     return structural(model)
+
+
+@cache
+def fields_of(model: type[BaseModel]) -> Schema:
+    """The fields of any model, without what makes a custom resource of it; not to be changed by the caller."""
+    return _converted(model)
+
+
+def _converted(model: type[BaseModel]) -> Schema:
+    raw = model.model_json_schema(by_alias=True, mode="validation")
+    return _convert(raw, raw.get("$defs", {}))
 
 
 def node_at(schema: Schema, path: str) -> Schema:

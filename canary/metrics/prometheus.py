@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -50,13 +51,20 @@ class _PartialAnswer(Exception):
 
 
 class _FormSession(requests.Session):
-    """Sends a POST's parameters as a form, so that a long query is no long address."""
+    """Sends a POST's parameters as a form, so that a long query is no long address, and today's token."""
+
+    token_file: str | None = None
 
     @override
     def request(self, method: str, url: str, *rest: Any, **options: Any) -> requests.Response:  # type: ignore[override]  # the client passes keywords
         """Send one request."""
         if method == "POST":
             options["data"] = options.pop("params", None)
+        if self.token_file is not None:
+            options["headers"] = {
+                **(options.get("headers") or {}),
+                "Authorization": f"Bearer {_token(self.token_file)}",
+            }
         return super().request(method, url, *rest, **options)
 
 
@@ -70,6 +78,7 @@ class PrometheusSource:
     def __init__(self, config: SourceConfig) -> None:
         self.config = config
         session = _FormSession()
+        session.token_file = config.bearer_token_file
         session.verify = config.ca_file or True
         # The configuration names the address: a proxy or a netrc of the environment does not change who is asked.
         session.trust_env = False
@@ -145,6 +154,13 @@ class PrometheusSource:
             f"{self._name} answered {response.status_code}: {said}",
             retry_after_seconds=float(wait) if wait.isdecimal() else None,
         )
+
+
+def _token(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:  # it may be on its way: the kubelet puts a new one in the old one's place
+        raise MetricsUnavailable(f"token file {file} cannot be read: {error.strerror}") from error
 
 
 def _error_text(response: requests.Response) -> str:

@@ -89,6 +89,8 @@ class SourceConfig:
     """Base address, without `/api/v1`."""
     headers: tuple[tuple[str, str], ...] = ()
     """Sent with every request: tenant, authorization. Never logged."""
+    bearer_token_file: str | None = None
+    """Its content is sent as `Authorization: Bearer`; read at each request, as such tokens are replaced every hour."""
     timeout_seconds: float = 5.0
     """For connecting, and for each read of the answer. The query's own limit at the source is the same."""
     ca_file: str | None = None

@@ -20,6 +20,8 @@ from pydantic import Field, ValidationError
 
 from canary.api.model import SpecModel
 from canary.api.names import OPERATOR_NAMESPACE
+from canary.api.parse import sentence
+from canary.api.schema import fields_of
 from canary.errors import SpecInvalid
 from canary.git.credentials import (
     Anonymous,
@@ -144,7 +146,7 @@ class Config:
         return host or "0.0.0.0", int(port)  # noqa: S104 -- probes and Prometheus come from outside the pod
 
     def sources(self) -> tuple[SourceConfig, ...]:
-        """Return the metric sources, their secrets read."""
+        """Return the metric sources; a secret that is not there is told."""
         return tuple(_source(name, spec.prometheus) for name, spec in self.file.metrics.items())
 
     def bindings(self) -> Bindings:
@@ -172,8 +174,10 @@ def load(path: Path | None, *, kubeconfig: Path | None = None, context: str | No
     if path is not None:
         try:
             document = yaml.safe_load(path.read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise SpecInvalid(f"Configuration {path} cannot be read: {error}") from error
+        except OSError as error:
+            raise SpecInvalid(f"Configuration {path} cannot be read: {error.strerror}.") from error
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
+            raise SpecInvalid(f"Configuration {path} is no YAML: {' '.join(str(error).split())}.") from error
         if not isinstance(document, dict):
             raise SpecInvalid(f"Configuration {path}: a mapping is wanted, not a {type(document).__name__}.")
     if isinstance(document.get("policies"), bool):  # YAML 1.1 reads on and off so
@@ -183,23 +187,21 @@ def load(path: Path | None, *, kubeconfig: Path | None = None, context: str | No
         given = {name: value for name, value in flags.items() if value is not None}
         file = ConfigFile.model_validate({**file.model_dump(), **given})
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()
-        )
-        raise SpecInvalid(f"Configuration {path or '(flags)'}: {problems}") from error
+        problems = "; ".join(sentence(problem, fields_of(ConfigFile)) for problem in error.errors(include_url=False))
+        raise SpecInvalid(f"Configuration {path or '(flags)'}: {problems}.") from error
     config = Config(file, kubeconfig, context)
     config.sources(), config.bindings()  # a secret that cannot be read is told at the start
     return config
 
 
 def _source(name: str, spec: PrometheusSpec) -> SourceConfig:
-    headers = dict(spec.headers)
     if spec.bearer_token_file is not None:
-        headers["Authorization"] = f"Bearer {_secret(spec.bearer_token_file)}"
+        _secret(spec.bearer_token_file)  # one that is not there is told at the start; the source reads it at each use
     return SourceConfig(
         name=name,
         url=spec.url.rstrip("/"),
-        headers=tuple(headers.items()),
+        headers=tuple(spec.headers.items()),
+        bearer_token_file=str(spec.bearer_token_file) if spec.bearer_token_file else None,
         timeout_seconds=spec.timeout_seconds,
         ca_file=str(spec.ca_file) if spec.ca_file else None,
         parameters=tuple(spec.parameters.items()),

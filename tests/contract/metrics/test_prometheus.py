@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import prometheus_api_client.exceptions
@@ -310,6 +311,25 @@ def test_headers_and_parameters_of_the_configuration_are_sent(played: Callable[[
     )
     assert tenant.ask(QUERY) == NoData()
     assert seen["X-Scope-OrgID"] == "shop"
+
+
+def test_a_token_is_read_at_each_request(played: Callable[[Play], PrometheusSource], tmp_path: Path):
+    seen: list[str | None] = []
+
+    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
+        seen.append(handler.headers["Authorization"])
+        say(200, {"data": {"result": []}})(handler)
+
+    token = tmp_path / "token"
+    url = played(play).config.url
+    source = PrometheusSource(SourceConfig("main", url, timeout_seconds=1, bearer_token_file=str(token)))
+    for written in ("old", "new"):
+        token.write_text(f"{written}\n")
+        assert source.ask(QUERY) == NoData()
+    assert seen == ["Bearer old", "Bearer new"]
+    token.unlink()
+    with pytest.raises(MetricsUnavailable, match=r"token file .* cannot be read: No such file"):
+        source.ask(QUERY)
 
 
 def test_every_error_of_the_client_has_its_place_in_the_table():

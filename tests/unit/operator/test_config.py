@@ -15,11 +15,36 @@ def test_without_a_file_every_default_holds(monkeypatch):
     assert config.sources() == ()
 
 
-def test_a_misspelt_field_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("resyncSecond: 3", "resyncSecond is not a field; did you mean resyncSeconds?"),
+        (
+            "metrics: {default: {prometheus: {uri: 'http://p'}}}",
+            "metrics.default.prometheus.uri is not a field; did you mean url?",
+        ),
+        ("git: {bindings: [{name: b, namespaces: s}]}", "git.bindings[0].repositories is missing"),
+        ("listen: everywhere", "listen: 'everywhere' does not fit. Host (empty: all) and port of /metrics"),
+        ("metrics: {default: {prometheus: {url: 'p:9090'}}}", "url: 'p:9090' does not fit. Base address"),
+        ("a: [", "is no YAML"),
+        ("- a", "a mapping is wanted, not a list"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_with_the_mend(tmp_path, written, said):
     file = tmp_path / "config.yaml"
-    file.write_text("resyncSecond: 3")
-    with pytest.raises(SpecInvalid, match=r"config\.yaml: resyncSecond"):
+    file.write_text(written)
+    with pytest.raises(SpecInvalid) as refused:
         load(file)
+    assert said in str(refused.value)
+    assert str(refused.value).startswith(f"Configuration {file}")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_told_once(tmp_path):
+    with pytest.raises(
+        SpecInvalid, match=r"^Configuration \S+/none\.yaml cannot be read: No such file or directory\.$"
+    ):
+        load(tmp_path / "none.yaml")
 
 
 def test_a_flag_wins_over_the_file(tmp_path):
