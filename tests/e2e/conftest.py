@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lab import namespace as lab_namespace
+from lab import waiting
 from lab.cluster import Lab
 from lab.parts.operator import Operator
 from tests.e2e.policies_in_force import wait_for_policies
@@ -79,7 +80,9 @@ def _delete_left_rollouts(lab: Lab) -> None:
     A namespace that goes while the API server is being restarted leaves its custom resources behind: they are listed,
     and cannot be written to, until a namespace of that name is there again.
     """
-    left = {r["metadata"]["namespace"] for r in lab.api("GET", "/apis/canary.delivery/v1alpha1/rollouts")["items"]}
+    path = "/apis/canary.delivery/v1alpha1/rollouts"
+    found = waiting.until("the new kind to be served", lambda: lab.api("GET", path))["items"]
+    left = {rollout["metadata"]["namespace"] for rollout in found}
     for name in sorted(left):
         lab.apply(f"{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}")
         lab.kubectl("delete", "rollouts.canary.delivery", "--all", f"--namespace={name}", "--timeout=20s")

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.e2e.shops import Shops
 
-AT_ONCE = 6
+AT_ONCE = 10
 """Arbitrary: what two processors carry without making each other late."""
 LONGEST_SECONDS = 540
 

@@ -234,7 +234,7 @@ def test_a_canary_that_crashes_again_and_again_is_rolled_back_without_metrics(sh
     shop = shops.open("crashing")
     with shop.load(60) as clients:
         shop.answers("v1", clients)
-        commit = shop.push("v2", version="v2", env=(("CRASH_AFTER_S", "0.3"),))
+        commit = shop.push("v2", version="v2", env=(("CRASH_AFTER_S", "0.3"), ("READY", "false")))
         status = shop.settle("shop/checkout:v1", seconds=150)
         counts = clients.stop()
     assert counts.failed == 0, counts.failures
