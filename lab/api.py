@@ -7,11 +7,15 @@ import http.client
 import json
 import ssl
 import threading
+import time
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 _SECONDS: Final = 10.0
+
+_BUSY_SECONDS: Final = 20
+"""How long an API server may say that it is busy."""
 
 
 class ApiRefused(RuntimeError):
@@ -46,6 +50,17 @@ class Api:
 
     def request(self, method: str, path: str, body: Any = None, *, content_type: str = "application/json") -> Any:
         """Give the answer: decoded when it is JSON, else its text. Raises ApiRefused, or OSError when nobody answers."""
+        end = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                return self._once(method, path, body, content_type)
+            except ApiRefused as error:
+                # 429: not now. For some seconds after a CRD has changed its storage is made anew.
+                if error.status != 429 or time.monotonic() > end:
+                    raise
+                time.sleep(0.5)
+
+    def _once(self, method: str, path: str, body: Any, content_type: str) -> Any:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type, "Accept": "application/json"}
         held: _Kept | None = getattr(self._kept, "held", None)

@@ -36,6 +36,7 @@ def run(*, keep: bool, began: float) -> int:
         shop.install()
         shop.wait_for_phase("Stable", seconds=120)
         waiting.until("three pods", lambda: shop.deployment()["status"].get("readyReplicas") == 3, seconds=60)
+        waiting.until("an answer through the gateway", shop.served, seconds=60)
         with shop.load(RATE) as clients:
             waiting.until("first answers", lambda: clients.counts().of("v1") > RATE, seconds=60)
             report.setup_seconds = round(time.time() - began, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import urllib.request
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,6 +46,12 @@ class Shop:
         self.app = replace(self.app, **changes)
         changed = {path: text for path, text in self.app.files().items() if text != before[path]}
         return self.repository.commit(message, changed)
+
+    def served(self) -> bool:
+        """Whether the gateway answers for the app: it opens its listener with the first route, and not at once."""
+        request = urllib.request.Request(f"{self.lab.gateway_url}/", headers={"Host": self.app.host})
+        with urllib.request.urlopen(request, timeout=2) as response:
+            return int(response.status) == 200
 
     def load(self, rate: int = 200) -> Load:
         """Clients at a constant rate through the gateway; start it with `with`."""

@@ -222,6 +222,8 @@ class Shops:
             shop.wait(
                 "ready pods", lambda: shop.deployment()["status"].get("readyReplicas") == app.replicas, seconds=90
             )
+            # An app that is told to fail some requests may fail this one, too; the next is another.
+            shop.wait("an answer through the gateway", shop.served)
             shop.wait(
                 "the label", lambda: "canary.delivery/rollout" in (shop.deployment()["metadata"].get("labels") or {})
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -71,14 +70,8 @@ def opened(shops: Shops, kind: type[QuickApp], name: str, **changes: Any) -> Qui
     shop.wait_for_phase("Stable", seconds=120)
     shop.wait("ready pods", lambda: shop.deployment()["status"].get("readyReplicas") == shop.app.replicas, seconds=90)
     # A route that Canary makes comes after the adoption, and the gateway has it a moment later.
-    shop.wait("an answer through the gateway", lambda: _answers(shop))
+    shop.wait("an answer through the gateway", shop.served)
     return shop
-
-
-def _answers(shop: QuickShop) -> bool:
-    request = urllib.request.Request(f"{shop.lab.gateway_url}/", headers={"Host": shop.app.host})
-    with urllib.request.urlopen(request, timeout=2) as response:
-        return int(response.status) == 200
 
 
 def released_and_reverted(shop: QuickShop) -> None:
