@@ -67,6 +67,11 @@ class FakeClock:
         heapq.heappush(self._sleepers, (self._monotonic + seconds, self._count, woken))
         await woken
 
+    @property
+    def waited_for(self) -> bool:
+        """Whether somebody sleeps until a later time; nobody does while work is being done in threads."""
+        return any(not woken.done() for _, _, woken in self._sleepers)
+
     async def advance(self, seconds: float, *, turns: int = 20) -> None:
         """Go on, and wake the sleepers in their order; after each, others get `turns` turns of the loop."""
         until = self._monotonic + seconds

@@ -63,7 +63,9 @@ async def judged(source: Source, keys: int, seconds: int) -> tuple[Analyses, lis
     running = asyncio.create_task(analyses.run())
     for _ in range(seconds):
         await clock.advance(1, turns=5)
-        await asyncio.sleep(0.01)  # the threads' answers come in real time
+        async with asyncio.timeout(30):
+            while not clock.waited_for:  # the threads' answers come in real time
+                await asyncio.sleep(0.001)
     running.cancel()
     return analyses, woken
 
