@@ -64,7 +64,7 @@ async def judged(source: Source, keys: int, seconds: int) -> tuple[Analyses, lis
     for _ in range(seconds):
         await clock.advance(1, turns=5)
         async with asyncio.timeout(30):
-            while not clock.waited_for:  # the threads' answers come in real time
+            while not clock.waited_for:  # noqa: ASYNC110 -- the threads' answers come in real time
                 await asyncio.sleep(0.001)
     running.cancel()
     return analyses, woken
