@@ -69,8 +69,9 @@ def show(found: tuple[Seen, ...], now: datetime, to: Console, *, namespaces: boo
     table.add_column("STABLE", no_wrap=True)
     table.add_column("CANDIDATE", no_wrap=True)
     if wide:
-        for title in ("COMMIT", "VERDICT", "REASON"):
+        for title in ("COMMIT", "VERDICT"):
             table.add_column(title, no_wrap=True)
+    table.add_column("REASON", no_wrap=True)
     table.add_column("AGE", no_wrap=True)
     for seen in found:
         status = seen.status
@@ -84,12 +85,11 @@ def show(found: tuple[Seen, ...], now: datetime, to: Console, *, namespaces: boo
             version(candidate, status.stable),
         ]
         if wide:
-            ready = seen.condition("Ready")
             newest = candidate or status.stable
             row += [
                 (newest.commit[:SHORT_COMMIT] if newest else "") or "-",
                 status.report.verdict if status.report else "-",
-                ready.reason if ready else "-",
             ]
-        table.add_row(*row, since(seen.created_at, now))
+        ready = seen.condition("Ready")
+        table.add_row(*row, ready.reason if ready else "-", since(seen.created_at, now))
     to.print(table)

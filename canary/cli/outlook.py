@@ -36,6 +36,8 @@ def outlook(seen: Seen, now: datetime) -> str:
     if (paused := paused_by(seen)) and seen.phase not in RETREATING:
         return f"Nothing, until `canary resume {seen.name}`: paused by {paused}. A bad verdict still rolls back."
     match seen.phase:
+        case Phase.STABLE if seen.stalled:
+            return "A new version would wait, held, until that is mended."
         case Phase.STARTING:
             return _starting(seen)
         case Phase.STEP:

@@ -96,7 +96,7 @@ def _silent(seen: Seen) -> str:
         return f"{seen.name}: no operator has seen this Rollout yet."
     if seen.status.release is not None:
         return f"{seen.name}: the judges have not looked at this release yet. {seen.status.message}".rstrip()
-    return f"{seen.name}: there is no verdict; nothing was analysed since the Rollout was adopted."
+    return f"{seen.name}: there is no verdict: no release has been analysed yet."
 
 
 def _verdict(seen: Seen, report: ReportBrief, now: datetime, to: Console) -> None:

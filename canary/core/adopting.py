@@ -100,21 +100,22 @@ def stable(scope: Scope) -> State:
 
 def missing_workload(scope: Scope) -> str:
     """Return the sentence for a Deployment that does not exist."""
-    return f"The Deployment that Rollout {scope.plan.name!r} names does not exist; it is adopted when it comes."
+    return _missing(f"Deployment {scope.plan.workload!r}", "spec.workload.name")
+
+
+def _missing(what: str, field: str) -> str:
+    return f"{what} does not exist: apply it, or correct {field}; the Rollout goes on when it is there."
 
 
 def unusable(scope: Scope) -> tuple[str, str] | None:
     """Return reason and sentence when the Service or the route cannot be worked with."""
     service, traffic = scope.observed.service, scope.observed.traffic
     if service is None:
-        return (
-            "ServiceNotFound",
-            "The Service that the Rollout names does not exist; the Rollout goes on when it comes.",
-        )
+        return "ServiceNotFound", _missing(f"Service {scope.plan.service!r}", "spec.service.name")
     if service.other_owner:
         return "AlreadyOwned", f"The Service belongs to Rollout {service.other_owner!r}."
     if traffic is None:
-        return "RouteNotFound", "The route that the Rollout names does not exist; the Rollout goes on when it comes."
+        return "RouteNotFound", _missing(f"HTTPRoute {scope.plan.route!r}", "spec.traffic.gatewayAPI.route.name")
     if traffic.other_owner:
         return "AlreadyOwned", f"The route belongs to Rollout {traffic.other_owner!r}."
     if traffic.problem:

@@ -47,6 +47,11 @@ class Plan:
     revert: bool = True
     """Whether the commit is reverted in Git."""
     has_analysis: bool = True
+    workload: str = ""
+    """Name of the Deployment; for messages, as are the next two."""
+    service: str = ""
+    route: str = ""
+    """Of the HTTPRoute in Git; empty: Canary makes it."""
     return_weights: tuple[int, ...] = (50, 0)
     """The canary's weights while traffic comes back to the Deployment's new pods."""
     return_seconds: float = 10.0

@@ -114,7 +114,11 @@ def _template(cache: Cache, what: Named, reference: TemplateRef) -> Template:
         found = cache.get(kinds.CLUSTER_ANALYSIS_TEMPLATE, "", reference.name)
     if found is None:
         kind = reference.kind or "AnalysisTemplate or ClusterAnalysisTemplate"
-        raise NotFound(f"No {kind} {reference.name} exists; the Rollout goes on when it comes.")
+        named = what.rollout.spec.analysis.templates
+        mend = (
+            "apply it, or correct spec.analysis.templates" if named else "apply one, or name another in spec.analysis"
+        )
+        raise NotFound(f"No {kind} {reference.name!r} exists: {mend}; the Rollout goes on when it is there.")
     return _parsed(_Version(found["metadata"].get("uid", ""), found["metadata"].get("resourceVersion", ""), found))
 
 

@@ -27,6 +27,9 @@ def plan_of(rollout: api.Rollout) -> Plan:
         progress_deadline_seconds=float(spec.progress_deadline.seconds),
         revert=spec.rollback.git.mode is api.GitMode.PUSH,
         has_analysis=bool(spec.effective_templates()),
+        workload=spec.workload.name,
+        service=spec.service.name,
+        route=route.name if (route := spec.traffic.gateway_api and spec.traffic.gateway_api.route) else "",
     )
 
 

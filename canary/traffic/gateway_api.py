@@ -45,14 +45,11 @@ class AttachedRoute:
         route = objects.get(self.ref)
         if route is None:
             return None
-        rules = _rules(route)
-        named = any(self._is_root(ref) for rule in rules for ref in _backends(rule))
-        missing = f"no rule of HTTPRoute {self.route} has Service {self.split.service} as a backend"
         return TrafficView(
             labelled=labels_of(route).get(LABEL_ROLLOUT) == self.split.owner.name,
             weight=self._weight(route),
             in_force=in_force(route),
-            problem=problem(route) if named else missing,
+            problem=self._unlike(route) or problem(route),
             other_owner=other_owner(route, self.split.owner.name),
             resource_version=route["metadata"]["resourceVersion"],
         )
@@ -106,6 +103,25 @@ class AttachedRoute:
                 ]
             }
         return (Patch(self.ref, body, field_manager=ROUTE_MANAGER),)
+
+    def _unlike(self, route: Manifest) -> str:
+        """Say in what the route differs from what the Rollout says of it; empty: in nothing.
+
+        Another port would be split as well, but templates that name the port would measure nothing.
+        """
+        service, ports = (
+            self.split.service,
+            {ref.get("port") for rule in _rules(route) for ref in _backends(rule) if self._is_root(ref)},
+        )
+        if not ports:
+            return f"no rule of HTTPRoute {self.route} has Service {service} as a backend"
+        if self.split.port in ports:
+            return ""
+        told = ", ".join(sorted(str(port) for port in ports))
+        return (
+            f"HTTPRoute {self.route} sends to port {told} of Service {service}, "
+            f"and the Rollout says {self.split.port}: correct spec.service.port, or the route"
+        )
 
     def _is_root(self, ref: Manifest) -> bool:
         return is_backend(ref, self.split.service, self.split.namespace)

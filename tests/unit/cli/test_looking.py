@@ -40,9 +40,9 @@ def test_get_lists_what_kubectl_would_list_and_more(canary: Canary, cluster: Fak
     cluster.put(samples.stable("basket"))
     cluster.put(samples.stable("web", "infra"))
     lines = [line.split() for line in canary("get").stdout.splitlines()]
-    assert lines[0] == ["NAME", "PHASE", "WEIGHT", "STABLE", "CANDIDATE", "AGE"]
-    assert lines[1] == ["basket", "Stable", "-", "checkout:v1.4.2", "+1", "-", "12d"]
-    assert lines[2] == ["checkout", "Step", "2/4", "10%", "checkout:v1.4.2", "checkout:v1.5.0", "12d"]
+    assert lines[0] == ["NAME", "PHASE", "WEIGHT", "STABLE", "CANDIDATE", "REASON", "AGE"]
+    assert lines[1] == ["basket", "Stable", "-", "checkout:v1.4.2", "+1", "-", "Released", "12d"]
+    assert lines[2] == ["checkout", "Step", "2/4", "10%", "checkout:v1.4.2", "checkout:v1.5.0", "Progressing", "12d"]
     assert len(lines) == 3
 
 
@@ -96,6 +96,12 @@ def test_status_says_when_the_step_may_end_and_when_it_must(canary: Canary, clus
     text = " ".join(canary("status", "checkout").stdout.split())
     assert "raised to 50 % in 18s at the earliest" in text
     assert "Without a verdict in 9m18s, it holds and tells." in text
+
+
+def test_what_stands_in_the_way_of_the_next_release_is_told_before_it_comes(canary: Canary, cluster: FakeCluster):
+    cluster.put(samples.stable(stalled=True, message="No ClusterAnalysisTemplate 'default' exists: apply one."))
+    text = " ".join(canary("status", "checkout").stdout.split())
+    assert "A new version would wait, held, until that is mended." in text
 
 
 def test_status_marks_the_step_in_which_a_release_failed(canary: Canary, cluster: FakeCluster):
@@ -187,7 +193,7 @@ def test_why_as_data_carries_the_report(canary: Canary, cluster: FakeCluster):
     ("document", "words"),
     [
         (samples.rollout() | {"status": {}}, "no operator has seen this Rollout yet"),
-        (samples.stable(), "nothing was analysed"),
+        (samples.stable(), "no release has been analysed yet"),
         (samples.in_step(report=None), "have not looked at this release yet"),
     ],
     ids=["unseen", "stable", "young"],

@@ -97,6 +97,16 @@ def test_a_route_that_does_not_name_the_service_is_a_problem():
     assert _view(_route([_ref("other")])).problem == "no rule of HTTPRoute web has Service web as a backend"
 
 
+def test_a_route_to_another_port_of_the_service_is_a_problem():
+    assert _view(_route([{**_ref(), "port": 8081}])).problem == (
+        "HTTPRoute web sends to port 8081 of Service web, and the Rollout says 80: correct spec.service.port, or the route"
+    )
+
+
+def test_one_rule_to_the_port_is_enough():
+    assert _view(_route([{**_ref(), "port": 8081}], [_ref()])).problem == ""
+
+
 def test_another_rollouts_route_is_told():
     view = _view(_route([_ref()], labels={LABEL_ROLLOUT: "api"}))
     assert (view.labelled, view.other_owner) == (False, "api")
