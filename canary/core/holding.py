@@ -49,7 +49,8 @@ def _only(scope: Scope, template_hash: str) -> tuple[Effect, ...]:
     meant = workload.replica_set_of(template_hash)
     if not workload.held or meant is None or workload.revision.template_hash == template_hash:
         return ()
-    replaced = scope.state.past_the_point_of_no_return or 0 < meant.replicas <= meant.ready
+    carried = scope.state.past_the_point_of_no_return and scope.canary_ready > 0
+    replaced = carried or 0 < meant.replicas <= meant.ready
     effects: list[Effect] = [
         ScaleReplicaSet(rs.name, 0)
         for rs in workload.replica_sets

@@ -126,7 +126,10 @@ class Scope:
 def enter(scope: Scope, phase: Phase, *, stage: Stage | None = None, step: int = 0, reason: str, message: str) -> State:
     """Return the state in which a phase, step or stage begins now."""
     release = replace(scope.release, since=scope.now, stage=stage, step=step, in_force_since=None, unready_since=None)
-    return replace(scope.state, phase=phase, release=release, reason=reason, message=message, stalled=False)
+    # What was drained before a weight was asked for is none of what has to drain after it.
+    drained = None if phase in (Phase.STEP, Phase.PROMOTING) else scope.state.drained_since
+    state = replace(scope.state, phase=phase, release=release, reason=reason, message=message, stalled=False)
+    return replace(state, drained_since=drained)
 
 
 def stay(state: State, reason: str, message: str, *, stalled: bool = False) -> State:

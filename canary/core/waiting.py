@@ -50,11 +50,13 @@ def _awaited(scope: Scope) -> tuple[str, str] | None:
     if missing is not None and (late or scope.observed.service is None or scope.observed.traffic is None):
         return missing
     release, stage = scope.release, scope.release.stage
-    if not late or release.in_force_since is not None or stage in (Stage.REPLACE, Stage.CLEANUP):
+    weight, traffic = _weight(scope), scope.observed.traffic
+    # A weight that was in force once may have been lost again, with the canary's pods or by somebody's hand.
+    lost = traffic is None or (traffic.weight or 0) != weight
+    if not late or stage in (Stage.REPLACE, Stage.CLEANUP) or not (lost or release.in_force_since is None):
         return None
     if scope.state.phase is Phase.ROLLING_BACK:
         return "GatewaySilent", "The gateway does not confirm that the canary has no traffic."
-    weight = _weight(scope)
     if scope.canary_ready < scope.needed(weight):
         return "CapacityMissing", f"The canary has {scope.canary_ready} of {scope.needed(weight)} ready pods it needs."
     why = may_raise(scope)

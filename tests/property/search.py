@@ -68,6 +68,9 @@ def ends_well(world: World) -> None:
     left = (world.copy, world.weight, world.pin, world.canary_service)
     if left != (None, None, None, False):
         raise Violated(f"something of a canary is left in {world.state.phase}: {left}")
+    active = {f"t-{version}" for version, pods in world.sets.items() if pods.replicas}
+    if world.replicas and world.state.stable is not None and active != {world.state.stable.template_hash}:
+        raise Violated(f"other pods than stable's run in the end: {active}")
     if world.deleting and world.finalizer:
         raise Violated("the Rollout cannot be deleted")
     if world.replicas and not world.endpoints():

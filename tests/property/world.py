@@ -52,6 +52,8 @@ class World:
     weight: int | None = None
     gateway_weight: int | None = None
     """What the gateway serves; `gateway()` makes it the route's."""
+    silent_since: float = 0.0
+    """Since when the gateway sends a canary nothing."""
     gateway_up: bool = True
     gateway_refuses: bool = False
     """The route is told as not accepted."""
@@ -93,6 +95,8 @@ class World:
 
     def sync(self) -> None:
         if self.exists and self.git_version != self.version:
+            if not self.held and self.state.stable and self.state.stable.template_hash != f"t-{self.version}":
+                self.excused = True  # the Service was left to a version that rolled by somebody's hand
             self.version = self.git_version
             self.rv += 1
             if self.labelled and self.policies:
@@ -142,6 +146,8 @@ class World:
 
     def gateway(self) -> None:
         if self.gateway_up and not self.gateway_refuses:
+            if self.gateway_weight and not self.weight:
+                self.silent_since = self.now
             self.gateway_weight = self.weight
 
     def git(self) -> None:
@@ -289,9 +295,12 @@ class World:
         if self.gone:
             return 0
         decision = decide(self.plan, self.state, self.observed(), self.now)
+        before = self.state
         if meanwhile is not None:
             meanwhile()
             self.excused = True
+            if self.state != before:
+                return 1  # the status was read with the look: its write is refused, and with it the pass
         self.old_look = meanwhile is not None
         effects = decision.effects if crash_after is None else decision.effects[:crash_after]
         try:
@@ -316,6 +325,8 @@ class World:
     def _do(self, effect: fx.Effect) -> None:
         match effect:
             case fx.WriteStatus(state):
+                if state.phase is Phase.ROLLING_BACK and self.weight and not self.old_look:
+                    raise Violated("the verdict is written before the traffic is taken away")
                 self.state = state
                 if state.release is not None and state.phase is Phase.ROLLING_BACK:
                     self.failed.add(state.release.id)
@@ -323,7 +334,7 @@ class World:
                 self.finalizer = True
             case fx.RemoveFinalizer():
                 left = (self.copy, self.weight, self.pin, self.canary_service)
-                if left != (None, None, None, False):
+                if left != (None, None, None, False) and not self.old_look:
                     raise Violated(f"the Rollout goes and leaves {left}")
                 self.finalizer = False
             case fx.Label(workload, service, route):
@@ -346,6 +357,7 @@ class World:
             case fx.EnsureCopy(release, replicas, candidate):
                 self._ensure(release, replicas, candidate)
             case fx.DeleteCopy():
+                self._delete_is_fair()
                 if self.copy is not None:
                     self.copy.deleting = True
                     self.copy.pods.ready = 0
@@ -372,6 +384,14 @@ class World:
             case fx.Emit():
                 pass
 
+    def _delete_is_fair(self) -> None:
+        if self.copy is None or self.copy.deleting or self.old_look:
+            return
+        if self.route and self.weight is not None:
+            raise Violated("the canary goes while the route names it")
+        if self.now - self.silent_since < self.plan.drain_seconds:
+            raise Violated("the canary goes while requests are on their way to it")
+
     def _scale(self, version: str, replicas: int) -> None:
         pods, stable = self.sets.get(version), self.state.stable
         if pods is None:
@@ -382,7 +402,7 @@ class World:
         pods.replicas, pods.ready = replicas, min(pods.ready, replicas)
 
     def _let_go(self, rv: str) -> None:
-        if rv != str(self.rv) or not self.exists:
+        if rv not in {"any", str(self.rv)} or not self.exists:
             raise Refused
         release, stable = self.state.release, self.state.stable
         allowed = {stable.template_hash} if stable else set()
@@ -415,6 +435,9 @@ class World:
                 raise Violated(f"the weight of {release.id} rises to {weight} after it was judged bad")
             if self.old_look:
                 return
+            verdict = self._verdict()
+            if not past and verdict is not None and self.plan.has_analysis and verdict.suspicious:
+                raise Violated(f"weight {weight} is given to a canary under suspicion")
             if copy is None or copy.pods.ready < 1 or copy.release != release.id:
                 raise Violated(f"weight {weight} goes to a canary without ready pods")
             if not past and copy.pods.ready * 100 < min(weight * self.replicas, 100 * self.replicas):
@@ -443,6 +466,9 @@ class World:
             return
         if not self.held and not past and stable.template_hash != f"t-{self.version}":
             return  # it rolls by somebody's hand, unjudged
+        own = self.sets.get(stable.template_hash.removeprefix("t-"))
+        if own is None or not own.ready:
+            return  # better a canary than nobody
         if copy is not None and copy.pods.ready and not past:
             stage = release.stage if release else None
             if self.pin != f"k-{stable.template_hash.removeprefix('t-')}" and stage is not Stage.PIN:

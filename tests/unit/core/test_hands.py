@@ -231,6 +231,20 @@ def test_the_bake_does_not_end_while_the_weight_is_not_in_force():
     assert release.stage is Stage.BAKE
 
 
+def test_a_bake_that_cannot_give_the_traffic_back_to_a_canary_says_so():
+    world = releasing(Stage.BAKE)
+    assert world.copy is not None
+    world.copy.pods.ready = 0
+    world.operate()
+    assert world.weight == 0
+    world.metrics_up = False
+    run(world, 60)
+    assert (world.weight, world.state.stalled, world.state.reason) == (0, True, "NotRaised")
+    world.metrics_up = True
+    world.settle()
+    assert outcomes(world) == ["Promoted"]
+
+
 # --- pins, weights and Services --------------------------------------------------------------------------------------
 
 
@@ -262,6 +276,21 @@ def test_a_weight_that_somebody_sets_while_the_canary_drains_is_taken_back():
     world.weight = 30
     world.settle()
     assert outcomes(world) == ["Promoted"]
+
+
+def test_a_canary_drains_in_full_also_when_the_route_goes_right_after_a_raise():
+    world = releasing(Phase.STEP)
+    assert world.state.release is not None
+    assert world.weight == 5
+    world.pass_time(3)
+    world.route, world.weight = False, None
+    world.commands = Commands(abort=world.state.release.id)
+    world.operate()
+    world.operate()
+    world.pass_time(PLAN.drain_seconds - 1)
+    world.operate()
+    assert world.copy is not None
+    assert not world.copy.deleting
 
 
 def test_a_service_of_a_deployment_that_was_deleted_is_unpinned_at_once():
@@ -362,6 +391,20 @@ def test_without_policies_a_hold_that_somebody_takes_off_is_put_back():
     world.operate()
     assert world.held
     assert world.pin == "k-good0"
+
+
+def test_old_pods_are_not_taken_away_for_a_newer_commit_when_the_canary_is_gone():
+    world = releasing(Stage.REPLACE)
+    while world.held:
+        run(world, 1)
+    world.controller()
+    world.push("good2")
+    world.copy = None
+    world.operate()
+    assert world.held
+    assert world.endpoints() > 0
+    world.settle()
+    assert outcomes(world) == ["Promoted", "Promoted"]
 
 
 # --- people's commands -----------------------------------------------------------------------------------------------
