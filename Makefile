@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LAB    := $(BIN)/python -m lab
 RUN    := $(BIN)/python -m pytest
+# Those that need no lab share nothing: one process a core.
+UNIT   := $(RUN) tests --ignore=tests/e2e --numprocesses=auto --dist=worksteal
 .DEFAULT_GOAL := help
 export PYTHONUNBUFFERED = 1
 
@@ -26,6 +28,11 @@ setup: $(VENV)/.ready ## Python packages into .venv
 binaries: setup ## the lab's programs: found, or built once (about 9 minutes from nothing)
 	$(LAB) build
 
+# What tests without the lab run: seconds to have, where the control plane takes minutes.
+.PHONY: programs
+programs: setup ## the few programs that tests without the lab run
+	$(LAB) build --only kustomize prometheus
+
 .PHONY: demo
 demo: ## a good commit is promoted, a bad one is caught, loses its traffic and is reverted in Git (KEEP=1 leaves it running)
 	@export CANARY_DEMO_STARTED=$$(date +%s.%N); $(MAKE) --no-print-directory setup && $(LAB) demo $(if $(KEEP),--keep)
@@ -45,23 +52,23 @@ lint: setup ## ruff, strict types, import contracts, generated files
 	$(BIN)/python -m canary.api.reference --check docs/rollout-reference.md
 
 .PHONY: unit
-unit: setup ## tests that need no lab
-	$(RUN) tests --ignore=tests/e2e
+unit: programs ## tests that need no lab
+	$(UNIT)
 
 .PHONY: e2e
-e2e: binaries ## tests on the lab
-	$(LAB) exec -- $(RUN) tests/e2e
+e2e: binaries ## tests on the lab, in two labs at the same time
+	$(BIN)/python -m tests.e2e
 
 # The lab's programs are built while the tests that need none run.
 .PHONY: test
-test: setup ## all set-up and all tests, the lab's included
+test: programs ## all set-up and all tests, the lab's included
 	@mkdir -p build
 	@echo "== building the lab's programs in the background: build/lab-build.log"
 	@$(LAB) build > build/lab-build.log 2>&1 & build=$$!; \
-	$(RUN) tests --ignore=tests/e2e; unit=$$?; \
+	$(UNIT); unit=$$?; \
 	echo "== waiting for the lab's programs"; wait $$build || { tail -n 40 build/lab-build.log; exit 1; }; \
 	tail -n 3 build/lab-build.log; \
-	test $$unit -eq 0 && CANARY_LAB=1 $(LAB) exec -- $(RUN) tests/e2e
+	test $$unit -eq 0 && $(BIN)/python -m tests.e2e
 
 .PHONY: bench
 bench: binaries ## benchmarks, each a table and build/bench/NAME.json (NAME=x for one)

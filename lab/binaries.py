@@ -83,6 +83,7 @@ RECIPES: Final = (
     ),
 )
 _FROM_PACKAGES: Final = ("envoy", "prometheus")
+_DEBIAN_PROMETHEUS: Final = Path("prometheus-debian/usr/bin/prometheus")
 NAMES: Final = (*(command for recipe in RECIPES for command in recipe.commands), *_FROM_PACKAGES)
 
 
@@ -102,6 +103,17 @@ def find(name: str) -> Path:
         if name in recipe.commands:
             return made(recipe) / name
     raise BinaryMissing(f"the lab knows no program {name!r}; it knows {', '.join(sorted(NAMES))}")
+
+
+def present(name: str) -> Path | None:
+    """Give the program's path if it is there already: nothing is built or fetched."""
+    places = [
+        _given(name),
+        shutil.which(name) if name in _FROM_PACKAGES else None,
+        _debian_prometheus() if name == "prometheus" else None,
+        *(_folder(recipe) / name for recipe in RECIPES if name in recipe.commands),
+    ]
+    return next((Path(place) for place in places if place and Path(place).is_file()), None)
 
 
 def assets(folder: str) -> Path:
@@ -144,7 +156,7 @@ def build_all(only: list[str], *, quiet: bool = False) -> None:
 @functools.cache
 def made(recipe: Recipe) -> Path:
     """Give the folder with what the recipe makes, making it when it is not in the cache."""
-    target = cache() / f"{recipe.name}-{recipe.version}-{_hash(recipe)}"
+    target = _folder(recipe)
     if target.is_dir():
         return target
     if shutil.which("go") is None:
@@ -157,6 +169,10 @@ def made(recipe: Recipe) -> Path:
         if not target.is_dir():
             _make(recipe, target)
     return target
+
+
+def _folder(recipe: Recipe) -> Path:
+    return cache() / f"{recipe.name}-{recipe.version}-{_hash(recipe)}"
 
 
 def _make(recipe: Recipe, target: Path) -> None:
@@ -242,13 +258,16 @@ def _envoy() -> Path:
     )
 
 
+def _debian_prometheus() -> Path:
+    return cache() / _DEBIAN_PROMETHEUS
+
+
 def _prometheus() -> Path:
     """Prometheus of the system, else Debian's package unpacked into the cache: nothing is installed, no service starts."""
     installed = shutil.which("prometheus")
     if installed:
         return Path(installed)
-    target = cache() / "prometheus-debian"
-    path = target / "usr/bin/prometheus"
+    path = _debian_prometheus()
     if path.is_file():
         return path
     with _lock(cache() / ".lock"), tempfile.TemporaryDirectory(dir=cache()) as work:
@@ -267,7 +286,7 @@ def _prometheus() -> Path:
                     f"prometheus: `apt-get install prometheus` is needed; fetching the package failed: {done.stderr.strip()}"
                 )
             subprocess.run(["dpkg", "-x", packages[0], Path(work) / "tree"], check=True)
-            (Path(work) / "tree").rename(target)
+            (Path(work) / "tree").rename(cache() / _DEBIAN_PROMETHEUS.parts[0])
     return path
 
 

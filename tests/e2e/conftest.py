@@ -1,6 +1,6 @@
 """The lab for the end-to-end tests: started once, mended after each test.
 
-`python -m lab exec -- pytest tests/e2e` runs them. Outside of the lab's network they are skipped with one loud line,
+`python -m lab exec -- pytest tests/e2e` runs them; `python -m tests.e2e` does so in two labs at the same time. Outside of the lab's network they are skipped with one loud line,
 but never with CI=true or CANARY_LAB=1: there a missing lab is a failure.
 """
 
@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -19,13 +20,37 @@ from lab.cluster import Lab
 from lab.parts.operator import Operator
 from tests.e2e.policies_in_force import wait_for_policies
 from tests.e2e.shops import Shops
-from tests.e2e.stories import AT_ONCE, Stories
+from tests.e2e.stories import AT_ONCE, Outcomes, story_of
 
 HOW = "python -m lab exec -- pytest tests/e2e"
 
 
 def _must_run() -> bool:
     return os.environ.get("CI") == "true" or os.environ.get("CANARY_LAB") == "1"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stories", choices=("only", "none"), help="only the tests that are told at the same time, or none of them"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    half = config.getoption("--stories", default=None)
+    if half is None:
+        return
+    left = [item for item in items if (_story(item) is None) == (half == "only")]
+    items[:] = [item for item in items if item not in left]
+    config.hook.pytest_deselected(items=left)
+
+
+def _story(item: pytest.Item) -> Any:
+    return story_of(getattr(item, "obj", None))
+
+
+def _for_how_long(fixture_name: str, config: pytest.Config) -> Any:
+    """The operator's life: one for all stories; elsewhere each module's tests may stop theirs."""
+    return "session" if config.getoption("--stories", default=None) == "only" else "module"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -89,7 +114,7 @@ def _delete_left_rollouts(lab: Lab) -> None:
         lab.kubectl("delete", "namespace", name, "--wait=false")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope=_for_how_long)
 def operator(running_lab: Lab) -> Iterator[Operator]:
     """The operator with exactly the rights of deploy/, for one module: other tests write Rollouts in its place."""
     running_lab.faults.mend()
@@ -122,12 +147,13 @@ def shops(running_lab: Lab, operator: Operator) -> Iterator[Shops]:
     opened.close()
 
 
-@pytest.fixture(scope="module")
-def at_once(request: pytest.FixtureRequest, shops: Shops) -> Iterator[Stories]:
-    """The stories of the module, under way."""
-    stories: Stories = request.module.STORIES
-    chosen = {item.name for item in request.session.items if item.path == request.path}
+@pytest.fixture(scope=_for_how_long)
+def at_once(request: pytest.FixtureRequest, running_lab: Lab, operator: Operator) -> Iterator[Outcomes]:
+    """The stories of the module, or of all modules, under way."""
+    wide = request.scope == "session"
+    items = [item for item in request.session.items if wide or item.path == request.path]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        stories.begin(pool, chosen, shops)
-        yield stories
+        outcomes = Outcomes(running_lab, pool)
+        outcomes.begin(story for item in items if (story := _story(item)) is not None)
+        yield outcomes
         pool.shutdown(cancel_futures=True)

@@ -5,43 +5,68 @@
     @STORIES
     def test_a_good_commit_is_promoted(shops): ...
 
-Each runs in a thread of its own when the first test of its module is run; the test then takes its outcome. What they
-share is the lab, so none of them may break a part of it.
+Each runs in a thread of its own, with shops that are closed when it ends; its test takes its outcome. What they share
+is the lab and one operator, so none of them may break a part of it.
+
+Of one module they begin together; with `--stories=only` those of all modules do, in a lab of their own, while another
+lab runs what cannot be told beside others (`python -m tests.e2e`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
 from typing import Any
 
+from lab.cluster import Lab
 from tests.e2e.shops import Shops
 
-AT_ONCE = 10
+AT_ONCE = 14
 """Arbitrary: what two processors carry without making each other late."""
-LONGEST_SECONDS = 540
+LONGEST_SECONDS = 900
+
+Story = Callable[[Shops], None]
+
+
+class Outcomes:
+    """Stories under way."""
+
+    def __init__(self, lab: Lab, pool: Executor) -> None:
+        self._lab, self._pool = lab, pool
+        self._running: dict[Story, Future[None]] = {}
+
+    def begin(self, stories: Iterable[Story]) -> None:
+        """Begin each that has not begun."""
+        for story in stories:
+            if story not in self._running:
+                self._running[story] = self._pool.submit(self._tell, story)
+
+    def of(self, story: Story) -> None:
+        """Wait for the story's end; what it raised is raised."""
+        self._running[story].result(LONGEST_SECONDS)
+
+    def _tell(self, story: Story) -> None:
+        shops = Shops(self._lab)
+        try:
+            story(shops)
+        finally:
+            shops.close()
 
 
 class Stories:
-    """The stories of one module, in the order in which they begin."""
+    """The stories of one module."""
 
-    def __init__(self) -> None:
-        self._stories: dict[str, Callable[[Shops], None]] = {}
-        self._running: dict[str, Future[None]] = {}
-
-    def __call__(self, story: Callable[[Shops], None]) -> Callable[[Any], None]:
+    def __call__(self, story: Story) -> Callable[[Any], None]:
         """Turn a story into a test that takes its outcome."""
-        name = story.__name__
-        self._stories[name] = story
 
-        def outcome(at_once: Stories) -> None:
-            at_once._running[name].result(LONGEST_SECONDS)
+        def outcome(at_once: Outcomes) -> None:
+            at_once.of(story)
 
-        outcome.__name__, outcome.__doc__, outcome.__module__ = name, story.__doc__, story.__module__
+        outcome.__name__, outcome.__doc__, outcome.__module__ = story.__name__, story.__doc__, story.__module__
+        outcome.story = story  # type: ignore[attr-defined]
         return outcome
 
-    def begin(self, pool: ThreadPoolExecutor, chosen: Collection[str], shops: Shops) -> None:
-        """Begin the stories that were chosen."""
-        for name, story in self._stories.items():
-            if name in chosen:
-                self._running[name] = pool.submit(story, shops)
+
+def story_of(test: object) -> Story | None:
+    """The story whose outcome a test function takes; None when it is a test like any other."""
+    return getattr(test, "story", None)

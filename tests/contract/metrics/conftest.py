@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import http.server
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 from typing_extensions import override
+
+from lab import binaries
 
 LOCAL = "127.0.0.1"
 
@@ -76,9 +77,9 @@ def exporter() -> Iterator[Exporter]:
 @pytest.fixture(scope="session")
 def prometheus(exporter: Exporter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a real Prometheus that scrapes the exporter every second."""
-    binary = shutil.which("prometheus") or shutil.which("prometheus", path=os.environ.get("KUBEBUILDER_ASSETS", ""))
+    binary = binaries.present("prometheus")
     if binary is None:
-        said = "Prometheus is not installed (apt-get install prometheus): its contract is not tested"
+        said = "no Prometheus: install it, or run `make programs`; its contract is not tested"
         if os.environ.get("CI"):
             pytest.fail(said)
         pytest.skip(said)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from canary.git.kustomize import Kustomize, find_kustomize
+from lab import binaries
 from tests.unit.git.world import Operator, Server, provenance
 
 
@@ -21,11 +22,11 @@ def operator(server: Server, tmp_path: Path) -> Operator:
 
 @pytest.fixture(scope="session")
 def kustomize() -> Kustomize:
-    """The real program: named by CANARY_KUSTOMIZE, on PATH, or in the lab's cache. In CI it must be there."""
-    cached = sorted((Path.home() / ".cache/canary-lab").glob("**/kustomize"))
-    found = find_kustomize() or find_kustomize(str(cached[-1]) if cached else "")
+    """The real program: named by CANARY_KUSTOMIZE, on PATH, or the lab's. In CI it must be there."""
+    found = find_kustomize() or find_kustomize(str(binaries.present("kustomize") or ""))
     if found is None:
+        said = "no kustomize program: set CANARY_KUSTOMIZE, or run `make programs`"
         if os.environ.get("CI"):
-            pytest.fail("no kustomize program: set CANARY_KUSTOMIZE, or let the lab build it")
-        pytest.skip("NO KUSTOMIZE PROGRAM: its tests do not run; set CANARY_KUSTOMIZE or run `make lab` once")
+            pytest.fail(said)
+        pytest.skip(said)
     return found

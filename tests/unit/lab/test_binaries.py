@@ -45,3 +45,34 @@ def test_every_recipe_is_pinned_by_checksums():
         if recipe.name != "programs":  # the standard library only
             assert f"v{recipe.version}" in (recipe.source / "go.mod").read_text()
             assert (recipe.source / "go.sum").read_text().strip(), recipe.name
+
+
+def test_what_is_not_there_is_told_without_building_it(monkeypatch, tmp_path):
+    for name in ("CANARY_LAB_BIN", "KUBEBUILDER_ASSETS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert {name: binaries.present(name) for name in ("kustomize", "prometheus")} == {
+        "kustomize": None,
+        "prometheus": None,
+    }
+    assert list(tmp_path.rglob("*")) == [tmp_path / "canary-lab"]
+
+
+def test_what_was_built_or_unpacked_before_is_found(monkeypatch, tmp_path):
+    for name in ("CANARY_LAB_BIN", "KUBEBUILDER_ASSETS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    recipe = next(recipe for recipe in binaries.RECIPES if "kustomize" in recipe.commands)
+    monkeypatch.setattr(binaries, "_make", lambda _recipe, target: (target.mkdir(), (target / "kustomize").touch()))
+    monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/true")
+    binaries.made.cache_clear()
+    folder = binaries.made(recipe)
+    binaries.made.cache_clear()
+    unpacked = tmp_path / "canary-lab/prometheus-debian/usr/bin/prometheus"
+    unpacked.parent.mkdir(parents=True)
+    unpacked.touch()
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    assert binaries.present("kustomize") == folder / "kustomize"
+    assert binaries.present("prometheus") == unpacked
