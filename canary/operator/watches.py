@@ -82,7 +82,7 @@ class Watches:
 
     async def _operate(self) -> None:
         await kopf.operator(
-            registry=self._registry(),
+            registry=self._registry(asyncio.current_task()),
             settings=_settings(self._kinds),
             standalone=True,
             clusterwide=not self._namespaces,
@@ -91,8 +91,17 @@ class Watches:
             ready_flag=self.ready,
         )
 
-    def _registry(self) -> kopf.OperatorRegistry:
+    def _registry(self, main: asyncio.Task[None] | None) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
+
+        @kopf.on.cleanup(registry=registry, id="cleanup")
+        async def cleanup(**_: Any) -> None:  # noqa: ANN401 -- kopf's protocol
+            # kopf closes its connections next, and lets what its discovery has begun run into that: each request then
+            # fails with nobody to take the error. At this point all that kopf still needs is this task and its main.
+            left = asyncio.all_tasks() - {main, asyncio.current_task()}
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
         @kopf.on.login(registry=registry, id="login")
         async def login(**_: Any) -> kopf.ConnectionInfo:  # noqa: ANN401 -- kopf's protocol
