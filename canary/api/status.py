@@ -60,6 +60,8 @@ class PromotionStage(StrEnum):
     """Traffic goes back to the Deployment, which now is the new version."""
     CLEANUP = "Cleanup"
     """The canary drains and goes."""
+    UNDO = "Undo"
+    """Judged bad while the Deployment rolled: it is held again, and stable comes back to full size."""
 
 
 class Outcome(StrEnum):

@@ -12,7 +12,7 @@ from canary.cli.options import Context, Kubeconfig, Name, Namespace, Yes
 from canary.cli.session import place
 from canary.cli.state import may_be_taken_back, where
 from canary.cli.wording import version
-from canary.core.phases import POINT_OF_NO_RETURN
+from canary.core.phases import REPLACED, Phase
 
 
 def abort(
@@ -25,7 +25,8 @@ def abort(
 ) -> None:
     """Roll the running release back.
 
-    Its traffic goes to zero at once; then its commit is reverted in Git, as after a bad verdict.
+    Its traffic goes to zero at once; then its commit is reverted in Git, as after a bad verdict. While the Deployment
+    is being replaced, the stable version is brought back to full size before.
     """
     ask(place(ctx, namespace, context, kubeconfig), name, wish, yes=yes)
 
@@ -33,9 +34,9 @@ def abort(
 def wish(seen: Seen) -> Wish:
     """Roll back the release that runs now, and no later one."""
     release = seen.status.release
-    if seen.stage in POINT_OF_NO_RETURN:
+    if seen.phase is Phase.PROMOTING and seen.stage in REPLACED:
         raise Refused(
-            f"{seen.name} cannot be aborted any more: its Deployment is being replaced; revert the commit in Git"
+            f"{seen.name} cannot be aborted any more: its Deployment has been replaced; revert the commit in Git"
         )
     if release is None or not may_be_taken_back(seen):
         raise Refused(f"{seen.name} has nothing to abort: {where(seen)}")

@@ -106,7 +106,7 @@ def _promoting(seen: Seen, now: datetime) -> str:
         left = (began + timedelta(seconds=seen.spec.bake_seconds()) - now).total_seconds()
         return f"The stable version is replaced in {span(left)}, if the evidence stays good."
     order = list(Stage)
-    following = order[order.index(stage) + 1] if stage is not Stage.CLEANUP else None
+    following = order[order.index(stage) + 1] if stage not in (Stage.CLEANUP, Stage.UNDO) else None
     return f"Then {STAGES[following]}." if following else "Then the new version is the stable one."
 
 

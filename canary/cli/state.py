@@ -5,7 +5,7 @@ from __future__ import annotations
 from canary.api.names import ANNOTATION_PAUSED
 from canary.cli.cluster import Seen
 from canary.cli.wording import STAGES
-from canary.core.phases import POINT_OF_NO_RETURN, Phase
+from canary.core.phases import REPLACED, Phase
 from canary.core.plan import ApprovalStep
 
 RETREATING = frozenset({Phase.ROLLING_BACK, Phase.REVERTING, Phase.AWAITING_GIT})
@@ -33,11 +33,11 @@ def paused_by(seen: Seen) -> str:
 
 
 def may_be_taken_back(seen: Seen) -> bool:
-    """Whether a release runs whose traffic can still go back to stable by one change."""
+    """Whether a release runs whose Deployment is not replaced yet."""
     if seen.status.release is None or is_refused(seen):
         return False
     if seen.phase is Phase.PROMOTING:
-        return seen.stage not in POINT_OF_NO_RETURN
+        return seen.stage not in REPLACED
     return seen.phase in {Phase.HELD, Phase.STARTING, Phase.STEP}
 
 

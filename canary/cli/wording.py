@@ -89,5 +89,6 @@ STAGES = {
     Stage.REPIN: "the Service is pinned to the Deployment's new pods",
     Stage.RETURN: "traffic returns from the canary to the Deployment, watched",
     Stage.CLEANUP: "the canary drains and goes",
+    Stage.UNDO: "the Deployment is held again and stable comes back to full size; then it gets its traffic back",
 }
 """What happens in each part of a promotion."""

@@ -17,6 +17,7 @@ from canary.core.retreat import reverting, roll_back, rolling_back
 from canary.core.scope import Scope, end
 from canary.core.state import State
 from canary.core.stepping import held, note_capacity, note_in_force, starting, stepping
+from canary.core.undo import taken_back, undoing
 from canary.core.waiting import waiting
 
 
@@ -56,6 +57,8 @@ def _following(scope: Scope) -> State:
             return left_for(scope) or stepping(scope)
         case Phase.PROMOTING:
             return _promoting(scope)
+        case Phase.ROLLING_BACK if state.undoing and scope.observed.workload is not None:
+            return undoing(scope)
         case Phase.ROLLING_BACK:
             return left_for(scope) or rolling_back(scope)
         case Phase.REVERTING:
@@ -87,15 +90,20 @@ def _promoting(scope: Scope) -> State:
             scope = replace(scope, state=note_in_force(scope, 100))
     elif scope.observed.workload is None or never_let_go(scope):
         return left_for(scope) or scope.state
-    elif other := rolled_to_another(scope):
+    elif other := rolled_to_another(scope) or taken_back(scope):
         return other
     return promoting(scope)
 
 
 def _deleting(scope: Scope) -> State:
-    """Take traffic to stable and clean up; past the point of no return there is no stable, so finish the roll first."""
+    """Take traffic to stable and clean up; past the point of no return there is no stable, so finish the roll first.
+
+    A roll that is being taken back is taken back first.
+    """
     if scope.state.past_the_point_of_no_return and scope.observed.workload is not None and not never_let_go(scope):
-        return rolled_to_another(scope) or promoting(scope)
+        return rolled_to_another(scope) or taken_back(scope) or promoting(scope)
+    if scope.state.undoing and scope.observed.workload is not None:
+        return undoing(scope)
     if scope.state.release is not None:
         return end(
             scope, "Cancelled", "The Rollout was deleted; the Deployment stays held at the version that was not judged."

@@ -79,6 +79,8 @@ def _deadlines(scope: Scope) -> list[float]:
             step = plan.steps[release.step]
             if in_force is not None and isinstance(step, WeightStep):
                 deadlines += [in_force + step.at_least_seconds, in_force + step.at_most_seconds]
+        case Phase.ROLLING_BACK if state.undoing:
+            deadlines.append(since + plan.progress_deadline_seconds)
         case Phase.ROLLING_BACK:
             deadlines.append(since + GATEWAY_PATIENCE_SECONDS)
         case Phase.PROMOTING:

@@ -15,19 +15,23 @@ def deployment(scope: Scope) -> tuple[Effect, ...]:
     if _is_to_be_held(scope):
         return (Hold(workload.resource_version),)
     if state.past_the_point_of_no_return and state.release is not None:
-        return _only(scope, state.release.candidate.template_hash)
-    if workload.held and not scope.at_stable:
-        return _only(scope, state.stable.template_hash)
+        candidate = state.release.candidate.template_hash
+        return _only(scope, candidate) if workload.revision.template_hash != candidate else ()
     lets_go = state.phase is Phase.STABLE and (scope.observed.policies or scope.observed.deleting)
-    return (LetGo(workload.resource_version),) if lets_go and workload.held else ()
+    if lets_go and workload.held and scope.at_stable:
+        return (LetGo(workload.resource_version),)
+    return _only(scope, state.stable.template_hash)
 
 
 def _is_to_be_held(scope: Scope) -> bool:
     """Tell whether the operator has to pause the Deployment itself, for no admission policy does.
 
-    While it rolls to what was judged it cannot be paused; from then on it is, so that the next version waits.
+    While it rolls to what was judged it cannot be paused; from then on it is, so that the next version waits. A roll
+    that is taken back is stopped so with the policies, too.
     """
     workload, state = scope.workload, scope.state
+    if state.undoing and not workload.held:
+        return True
     if scope.observed.policies or scope.observed.deleting or workload.paused:
         return False
     if state.release is None:
@@ -43,18 +47,23 @@ def _only(scope: Scope, template_hash: str) -> tuple[Effect, ...]:
     """While the Deployment is held, scale every ReplicaSet but one to zero, and that one up from zero.
 
     A paused Deployment spreads its size over all active ReplicaSets, and from zero starts the newest one by creation.
-    Ready pods of another are not taken away before those that take their place are ready, unless the canary carries.
+    Unless the canary carries, ready pods of another are not taken away before those that take their place are ready,
+    and never those that the root Service means.
     """
     workload = scope.workload
     meant = workload.replica_set_of(template_hash)
-    if not workload.held or meant is None or workload.revision.template_hash == template_hash:
+    if not workload.held or meant is None:
         return ()
-    carried = scope.state.past_the_point_of_no_return and scope.canary_ready > 0
-    replaced = carried or 0 < meant.replicas <= meant.ready
+    state = scope.state
+    carried = (state.past_the_point_of_no_return or state.undoing) and scope.canary_ready > 0
+    replaced, service = 0 < meant.replicas <= meant.ready, scope.observed.service
+    used = service.pin if service is not None else None
     effects: list[Effect] = [
         ScaleReplicaSet(rs.name, 0)
         for rs in workload.replica_sets
-        if rs.name != meant.name and rs.replicas > 0 and (replaced or rs.ready == 0)
+        if rs.name != meant.name
+        and rs.replicas > 0
+        and (carried or rs.ready == 0 or (replaced and rs.pod_template_hash != used))
     ]
     if meant.replicas == 0 and workload.replicas > 0:
         effects.insert(0, ScaleReplicaSet(meant.name, workload.replicas))

@@ -31,7 +31,7 @@ class Phase(StrEnum):
 
 
 class Stage(StrEnum):
-    """The parts of `Phase.PROMOTING`, in order."""
+    """The parts of `Phase.PROMOTING`, in order; and the way back out of its middle."""
 
     SHIFT = "Shift"
     """The canary grows to full size and takes 100 %."""
@@ -40,14 +40,19 @@ class Stage(StrEnum):
     PIN = "Pin"
     """Promotion is decided; the root Service is pinned to the canary's pods."""
     REPLACE = "Replace"
-    """The Deployment is let go and rolls. From here on the release only goes forward."""
+    """The Deployment is let go and rolls; judged bad now, it is taken back (`Undo`). After it there is only forward."""
     REPIN = "Repin"
     """The root Service is pinned to the Deployment's new pods; the gateway learns their addresses."""
     RETURN = "Return"
     """Traffic comes back from the canary copy to the Deployment, in steps, judged."""
     CLEANUP = "Cleanup"
     """The canary copy drains and goes, the route and the Service are as Git has them."""
+    UNDO = "Undo"
+    """In `Phase.ROLLING_BACK`, when the version was judged bad while the Deployment rolled: it is held again, and
+    stable comes back to full size before it gets its traffic back."""
 
 
 POINT_OF_NO_RETURN: frozenset[Stage] = frozenset({Stage.REPLACE, Stage.REPIN, Stage.RETURN, Stage.CLEANUP})
-"""Stages in which stable pods of the old template may be gone, so that traffic cannot go back to them."""
+"""Stages in which stable pods of the old template may be gone, so that traffic cannot go back to them at once."""
+REPLACED: frozenset[Stage] = POINT_OF_NO_RETURN - {Stage.REPLACE}
+"""Stages in which the Deployment runs the new version: before them a roll can still be taken back."""

@@ -18,7 +18,7 @@ RETURN_COOL_DOWN_SECONDS = 60.0
 def promoting(scope: Scope) -> State:
     """Return the state that follows in `Phase.PROMOTING`; what could turn the release round was asked before."""
     match scope.release.stage:
-        case Stage.SHIFT | None:
+        case Stage.SHIFT | Stage.UNDO | None:  # an undo belongs to another phase: somebody edited the status
             return _shift(scope)
         case Stage.BAKE:
             return _bake(scope)

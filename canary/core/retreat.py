@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canary.core.judging import Bad, verdict_of
-from canary.core.phases import Phase
+from canary.core.phases import Phase, Stage
 from canary.core.scope import Scope, enter, stay, without_rejection
 from canary.core.state import REJECTED_LENGTH, Rejected, State
 
@@ -13,8 +13,11 @@ GATEWAY_PATIENCE_SECONDS = 10.0
 """How long a roll-back waits for the gateway to confirm weight 0 before it reverts in Git all the same."""
 
 
-def roll_back(scope: Scope, bad: Bad) -> State:
-    """Return the state in which the candidate is judged bad: its version is rejected, its traffic goes to zero."""
+def roll_back(scope: Scope, bad: Bad, *, stage: Stage | None = None) -> State:
+    """Return the state in which the candidate is judged bad: its version is rejected, its traffic goes to zero.
+
+    With `Stage.UNDO` stable is brought back to full size before.
+    """
     release = scope.release
     verdict = verdict_of(scope)
     report = verdict.message if verdict is not None and bad.reason == "AnalysisFailed" else bad.message
@@ -25,8 +28,11 @@ def roll_back(scope: Scope, bad: Bad) -> State:
         commit=release.candidate.commit,
         reason=bad.reason,
     )
+    message = bad.message
+    if stage is Stage.UNDO:
+        message += " The Deployment rolls already: it is held again, and stable gets its traffic when it is back."
     known = without_rejection(scope.state.rejected, release.candidate)
-    state = enter(scope, Phase.ROLLING_BACK, step=release.step, reason=bad.reason, message=bad.message)
+    state = enter(scope, Phase.ROLLING_BACK, stage=stage, step=release.step, reason=bad.reason, message=message)
     # Milliseconds, as status keeps them: the date of a commit that has to have one SHA is derived from it.
     state = state.with_release(verdict_at=round(scope.now, 3), verdict_reason=bad.reason, report=report)
     return replace(state, rejected=(rejected, *known)[:REJECTED_LENGTH])

@@ -19,6 +19,8 @@ def traffic(scope: Scope) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
             return _share(scope, scope.plan.weight_at(scope.release.step))
         case Phase.PROMOTING:
             return _promote(scope)
+        case Phase.ROLLING_BACK if scope.state.undoing:
+            return _undo(scope)
         case Phase.ROLLING_BACK:
             return _take(scope), ()
         case _:  # no canary is wanted
@@ -119,7 +121,7 @@ def _share(scope: Scope, weight: int) -> tuple[tuple[Effect, ...], tuple[Effect,
 def _promote(scope: Scope) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
     copy, stage = scope.observed.copy, scope.release.stage
     match stage:
-        case Stage.SHIFT | Stage.BAKE | None:
+        case Stage.SHIFT | Stage.BAKE | Stage.UNDO | None:
             return _share(scope, 100)
         case Stage.PIN:
             full = copy is not None and copy.pod_template_hash and copy.ready >= scope.needed(100)
@@ -150,10 +152,23 @@ def _carry(scope: Scope, *, own: bool) -> tuple[tuple[Effect, ...], tuple[Effect
     return (), (*_copy(scope, 100), *pin, *weight, *(() if own else let_go(scope)))
 
 
+def _undo(scope: Scope) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
+    """Leave the traffic where it is until stable is back at full size: to a smaller one it would be the next failure.
+
+    Nothing is raised any more: what somebody took from the canary goes to the root Service, which means the same pods.
+    """
+    copy = scope.observed.copy
+    if copy is None or not scope.canary_ready:
+        return _carry_without(scope), _copy(scope, 100)
+    return _pin(scope, copy.pod_template_hash), _copy(scope, 100)
+
+
 def _carry_without(scope: Scope) -> tuple[Effect, ...]:
     """Serve from the Deployment's ready pods, old or new, when the canary that carried everything has none left."""
     traffic = scope.observed.traffic
     best = max(scope.workload.replica_sets, key=lambda rs: rs.ready, default=None)
+    if scope.state.undoing and scope.home_serves:
+        best = scope.home  # the others go
     if best is None or best.ready == 0:
         return ()
     lower = (SetWeight(0, None),) if traffic and traffic.weight and not traffic.other_owner else ()

@@ -129,6 +129,12 @@ class State:
         return replace(self, release=replace(self.release, **changes))  # type: ignore[arg-type]  # names are checked at run time
 
     @property
+    def undoing(self) -> bool:
+        """Whether a roll is being taken back, so that stable may have fewer pods than it needs."""
+        release = self.release
+        return self.phase is Phase.ROLLING_BACK and release is not None and release.stage is Stage.UNDO
+
+    @property
     def past_the_point_of_no_return(self) -> bool:
         """Whether the Deployment was let go, so that traffic may not go back to stable's old pods."""
         return self.phase is Phase.PROMOTING and self.release is not None and self.release.stage in POINT_OF_NO_RETURN

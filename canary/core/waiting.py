@@ -53,7 +53,7 @@ def _awaited(scope: Scope) -> tuple[str, str] | None:
     weight, traffic = _weight(scope), scope.observed.traffic
     # A weight that was in force once may have been lost again, with the canary's pods or by somebody's hand.
     lost = traffic is None or (traffic.weight or 0) != weight
-    if not late or stage in (Stage.REPLACE, Stage.CLEANUP) or not (lost or release.in_force_since is None):
+    if not late or stage in (Stage.REPLACE, Stage.CLEANUP, Stage.UNDO) or not (lost or release.in_force_since is None):
         return None
     if scope.state.phase is Phase.ROLLING_BACK:
         return "GatewaySilent", "The gateway does not confirm that the canary has no traffic."

@@ -22,7 +22,7 @@ from canary.operator.kinds import Obj
 from canary.operator.look import Look, Named
 from canary.workload.observe import ready_at
 
-_JUDGED_STAGES = frozenset({Stage.SHIFT, Stage.BAKE, Stage.PIN, Stage.RETURN})
+_JUDGED_STAGES = frozenset({Stage.SHIFT, Stage.BAKE, Stage.PIN, Stage.REPLACE, Stage.RETURN})
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def weight_wanted(plan: Plan, state: State) -> int:
             return plan.return_weights[min(release.return_step, len(plan.return_weights) - 1)]
         case Phase.PROMOTING, Stage.CLEANUP:
             return 0
-        case Phase.PROMOTING, _:
+        case (Phase.PROMOTING, _) | (Phase.ROLLING_BACK, Stage.UNDO):
             return 100
         case _:
             return 0

@@ -325,7 +325,7 @@ class World:
     def _do(self, effect: fx.Effect) -> None:
         match effect:
             case fx.WriteStatus(state):
-                if state.phase is Phase.ROLLING_BACK and self.weight and not self.old_look:
+                if state.phase is Phase.ROLLING_BACK and not state.undoing and self.weight and not self.old_look:
                     raise Violated("the verdict is written before the traffic is taken away")
                 self.state = state
                 if state.release is not None and state.phase is Phase.ROLLING_BACK:
@@ -461,7 +461,7 @@ class World:
 
     def check(self) -> None:
         stable, release, copy = self.state.stable, self.state.release, self.copy
-        past = self.state.past_the_point_of_no_return
+        past = self.state.past_the_point_of_no_return or self.state.undoing
         if stable is None or self.excused or not (self.service and self.exists):
             return
         if not self.held and not past and stable.template_hash != f"t-{self.version}":

@@ -18,7 +18,7 @@ from tests.unit.cli.samples import RELEASE_ID
 NOT_A_STATE_FOR: dict[str, list[Callable[[], dict[str, Any]]]] = {
     "approve": [samples.stable, samples.in_step, samples.awaiting_git, samples.refused],
     "promote": [samples.stable, samples.awaiting_git, samples.refused, lambda: samples.promoting("Bake")],
-    "abort": [samples.stable, samples.awaiting_git, samples.refused, lambda: samples.promoting("Replace")],
+    "abort": [samples.stable, samples.awaiting_git, samples.refused, lambda: samples.promoting("Repin")],
     "retry": [samples.stable, samples.in_step, lambda: samples.promoting("Bake")],
     "pause": [lambda: samples.promoting("Replace"), lambda: samples.promoting("Return")],
 }
@@ -112,11 +112,11 @@ def test_abort_says_whether_git_is_reverted_too(canary: Canary, cluster: FakeClu
     assert "Git" not in canary("abort", "checkout", answers="n\n").output
 
 
-def test_abort_works_until_the_deployment_is_let_go(canary: Canary, cluster: FakeCluster):
-    for stage in ("Shift", "Bake", "Pin"):
+def test_abort_works_until_the_deployment_has_been_replaced(canary: Canary, cluster: FakeCluster):
+    for stage in ("Shift", "Bake", "Pin", "Replace"):
         cluster.put(samples.promoting(stage))
         assert canary("abort", "checkout").exit_code == 0, stage
-    for stage in ("Replace", "Repin", "Return", "Cleanup"):
+    for stage in ("Repin", "Return", "Cleanup"):
         cluster.put(samples.promoting(stage))
         assert "revert the commit in Git" in canary("abort", "checkout").stderr, stage
 
