@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TypeAlias
 
 from canary.api.names import CANARY_SUFFIX, FLUX_NAME_LABEL, FLUX_NAMESPACE_LABEL
+from canary.api.rollout import DEFAULT_TEMPLATE
 from canary.operator import kinds
 from canary.operator.cache import Name, name_of
 from canary.operator.kinds import Kind, Obj
@@ -60,7 +61,7 @@ def targets_of(rollout: Obj, deployment: Obj | None) -> frozenset[Target]:
     route = spec.get("traffic", {}).get("gatewayAPI", {})
     route_name = route.get("route", {}).get("name") or name
     targets.add((kinds.HTTP_ROUTE, namespace, route_name))
-    for template in spec.get("analysis", {}).get("templates") or ({"name": "default"},):
+    for template in spec.get("analysis", {}).get("templates") or ({"name": DEFAULT_TEMPLATE},):
         targets.add((kinds.ANALYSIS_TEMPLATE, namespace, template.get("name", "")))
         targets.add((kinds.CLUSTER_ANALYSIS_TEMPLATE, "", template.get("name", "")))
     labels = deployment["metadata"].get("labels", {}) if deployment else {}

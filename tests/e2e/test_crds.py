@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -19,6 +21,7 @@ from tests.unit.api.documents import (
 )
 
 pytestmark = pytest.mark.lab
+PROJECT = Path(__file__).resolve().parents[2]
 
 NOT_SERVED = not_served_documents()
 PLURALS = {
@@ -124,3 +127,10 @@ def test_get_shows_phase_weight_and_message_and_status_is_a_subresource(lab: Lab
     assert "watched at 10 %" in wide
     assert "shop:1" in wide
     assert "checkout" in lab.kubectl("get", "canary", "--namespace", made_namespace)
+
+
+def test_the_overlay_that_the_readme_installs_is_taken_in_one_go(lab: Lab):
+    folder = PROJECT / "deploy" / "overlays" / "contour"
+    said = lab.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-k", folder)
+    assert "clusteranalysistemplate.canary.delivery/default serverside-applied (server dry run)" in said
+    assert "deployment.apps/canary serverside-applied (server dry run)" in said

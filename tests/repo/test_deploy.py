@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from canary.api import names
+from canary.api.rollout import DEFAULT_TEMPLATE
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 BASE = DEPLOY / "base"
@@ -83,6 +85,34 @@ def test_the_operator_is_the_service_account_that_the_policies_believe():
 def test_the_list_of_rejected_versions_is_the_only_config_map_that_is_read():
     granted = [rule for rule in _rules() if "configmaps" in rule["resources"] and "get" in rule["verbs"]]
     assert [rule["resourceNames"] for rule in granted] == [[names.REJECTED_CONFIGMAP]]
+
+
+def test_the_overlay_brings_the_librarys_analysis_under_the_name_that_is_looked_for():
+    (shipped,) = _documents(DEPLOY / "overlays" / "contour" / "default-analysis.yaml")
+    (ours,) = _documents(DEPLOY.parent / "analysis" / "contour-envoy-errors.yaml")
+    assert shipped == ours | {"metadata": {"name": DEFAULT_TEMPLATE}}
+
+
+def test_the_overlay_can_be_built_and_gives_the_operator_its_configuration(kustomize):
+    built = subprocess.run(
+        [kustomize.program, "build", DEPLOY / "overlays" / "contour"], capture_output=True, text=True, check=True
+    )
+    objects = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(built.stdout)}
+    base = [
+        document for path in BASE.rglob("*.yaml") if path.name != "kustomization.yaml" for document in _documents(path)
+    ]
+    assert {(each["kind"], each["metadata"]["name"]) for each in base} <= objects.keys()
+    pod = objects["Deployment", "canary"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"].startswith("registry.example/")
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert mounts.keys() == volumes.keys()
+    configuration = objects["ConfigMap", volumes["config"]["configMap"]["name"]]
+    (file,) = configuration["data"]
+    assert {"name": "CANARY_CONFIG", "value": f"{mounts['config']}/{file}"} in container["env"]
+    (binding,) = yaml.safe_load(configuration["data"][file])["git"]["bindings"]
+    assert binding["passwordFile"].startswith(f"{mounts['git']}/")
 
 
 def test_flux_is_told_that_a_held_deployment_is_current():

@@ -198,7 +198,7 @@ def test_no_field_is_documented_that_does_not_exist():
 
 
 def test_the_example_configuration_is_taken_and_is_the_one_in_the_document(tmp_path):
-    example = ROOT / "deploy" / "example" / "config.yaml"
+    example = ROOT / "deploy" / "overlays" / "contour" / "config.yaml"
     document = yaml.safe_load(example.read_text())
     assert document in list(yaml_blocks(ROOT / "docs" / "configuration.md"))
     token = tmp_path / "token"
