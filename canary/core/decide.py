@@ -5,7 +5,7 @@ from __future__ import annotations
 from canary.core.act import act
 from canary.core.advance import advance
 from canary.core.effects import Decision, Effect, Emit, WriteStatus
-from canary.core.judging import UNREADY_DEADLINE_SECONDS
+from canary.core.judging import UNREADY_DEADLINE_SECONDS, look_expected_until
 from canary.core.observed import Observed
 from canary.core.phases import Phase, Stage
 from canary.core.plan import Plan, WeightStep
@@ -79,6 +79,7 @@ def _deadlines(scope: Scope) -> list[float]:
             step = plan.steps[release.step]
             if in_force is not None and isinstance(step, WeightStep):
                 deadlines += [in_force + step.at_least_seconds, in_force + step.at_most_seconds]
+                deadlines.append(look_expected_until(scope) or 0.0)
         case Phase.ROLLING_BACK if state.undoing:
             deadlines.append(since + plan.progress_deadline_seconds)
         case Phase.ROLLING_BACK:
@@ -94,7 +95,7 @@ def _promotion_deadlines(scope: Scope, since: float, in_force: float | None) -> 
     plan, release = scope.plan, scope.release
     match release.stage:
         case Stage.BAKE:
-            return [since + plan.bake_seconds]
+            return [since + plan.bake_seconds, look_expected_until(scope) or 0.0]
         case Stage.PIN:
             return [since + plan.settle_seconds]
         case Stage.REPLACE:

@@ -13,6 +13,10 @@ UNREADY_DEADLINE_SECONDS = 30.0
 """A canary that had traffic and lacks ready capacity for longer is judged bad. Short, because unready canary pods
 keep the user's autoscaler from growing stable."""
 
+LOOK_SECONDS = 30.0
+"""How long after its time the first look is waited for before the judges are called silent. Longer than a query that
+hangs until its limit, and the next tick."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bad:
@@ -26,6 +30,15 @@ def verdict_of(scope: Scope) -> Verdict | None:
     """Return the judges' verdict on the release under way; None when they have not looked yet, or at another one."""
     analysis = scope.observed.analysis
     return analysis.verdict if analysis is not None and analysis.release == scope.release.id else None
+
+
+def look_expected_until(scope: Scope) -> float | None:
+    """Return until when the first look may be waited for without a word; None when there was one."""
+    if verdict_of(scope) is not None:
+        return None
+    analysis, in_force = scope.observed.analysis, scope.release.in_force_since
+    known = analysis is not None and analysis.release == scope.release.id
+    return max(in_force or scope.release.since, analysis.first_look_at if analysis and known else 0.0) + LOOK_SECONDS
 
 
 def what_is_bad(scope: Scope) -> Bad | None:
@@ -118,6 +131,9 @@ def watched(scope: Scope, step: WeightStep) -> Watched:
         return Watched.WAIT
     if verdict is not None and covers and nothing_found(verdict):
         return Watched.GO_ON
+    expected = look_expected_until(scope)
+    if expected is not None and scope.now < expected:
+        return Watched.WAIT  # a step may be shorter than the interval of what is measured
     if verdict is None or verdict.outcome is Outcome.ERROR:
         return Watched.HOLD  # no data is never a reason to go on, nor to roll back
     if not covers:

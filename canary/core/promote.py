@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canary.analysis.verdict import Outcome, Verdict
-from canary.core.judging import doubt
+from canary.core.judging import doubt, look_expected_until
 from canary.core.phases import Phase, Stage
 from canary.core.scope import Scope, end, enter, stay
 from canary.core.state import State
@@ -50,6 +50,9 @@ def _bake(scope: Scope) -> State:
         return scope.state
     if scope.observed.commands.paused:
         return stay(scope.state, "Paused", "Paused by `canary pause`; goes on with `canary resume`.")
+    expected = look_expected_until(scope) if scope.plan.has_analysis else None
+    if expected is not None and scope.now < expected:
+        return scope.state  # a bake may be shorter than the interval of what is measured
     if why := doubt(scope):  # what keeps traffic from a canary keeps it from replacing stable, too
         return stay(scope.state, "BakeHolds", f"Promotion is not decided: {why}", stalled=True)
     return _stage(scope, Stage.PIN, "Promotion is decided; the Service is pinned to the canary's pods.")

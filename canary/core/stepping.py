@@ -142,7 +142,7 @@ def _watching(scope: Scope, step: WeightStep) -> State:
     state = scope.state
     if _silent(scope):
         return stay(state, "NoData", f"Holds at {step.weight} %: {_verdict_text(scope)}", stalled=True)
-    if state.reason == "NoData":
+    if state.reason == "NoData" and verdict_of(scope) is not None:
         return stay(state, "Watching", f"The metrics answer again; {step.weight} % is watched.")
     return state
 

@@ -1,8 +1,13 @@
-"""The judging of all releases under way: few queries a tick for all of them, asked in threads, judged in the loop."""
+"""The judging of all releases under way: few queries a tick for all of them, asked in threads, judged in the loop.
+
+Sources are independent: a release waits for the answers of the sources that it names, and for no other's. Each source
+has threads of its own, so that one that hangs cannot occupy those of the others.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +16,7 @@ import structlog
 
 from canary.analysis.metric import Metric
 from canary.core.observed import AnalysisView
-from canary.metrics.planner import plan
+from canary.metrics.planner import Need, Plan, plan
 from canary.metrics.session import AnalysisSession
 from canary.metrics.source import Answer, MetricSource, NoData, Partial, Query, Sample, Unavailable, answer
 from canary.operator.cache import Name
@@ -20,7 +25,7 @@ from canary.operator.telemetry import Telemetry
 from canary.operator.threads import Threads
 
 QUERY_LIMIT_SECONDS: Final = 15.0
-"""For one query, over the source's own limits: a tick ends whatever a source does."""
+"""For one query, over the source's own limits: a look ends whatever a source does."""
 IDLE_SECONDS: Final = 3600.0
 _log = structlog.get_logger(__name__)
 
@@ -43,6 +48,13 @@ class _Judging:
     session: AnalysisSession
     due: float
     """Monotonic."""
+    asked: bool = False
+    """Whether its queries are under way."""
+
+    @property
+    def first_look_at(self) -> float:
+        """The earliest Unix second at which a look can have covered something of every metric."""
+        return self.wanted.started_at + max(metric.interval_seconds for metric in self.wanted.metrics)
 
 
 class Analyses:
@@ -66,10 +78,11 @@ class Analyses:
         self._clock = clock
         self._wake = wake
         self._telemetry = telemetry
-        self._threads = Threads(threads, "query")
+        self._threads = {name: Threads(threads, f"query-{name}") for name in sources}
         self._tick_seconds = tick_seconds
         self._judging: dict[Name, _Judging] = {}
         self._changed = asyncio.Event()
+        self._looks: set[asyncio.Task[None]] = set()
         self._said: dict[str, str] = {}
 
     @property
@@ -106,26 +119,31 @@ class Analyses:
             release=judging.wanted.release,
             returning=judging.wanted.returning,
             verdict=verdict,
+            first_look_at=judging.first_look_at,
             no_data_since=verdict.no_data_since if verdict is not None else None,
         )
 
     async def run(self) -> None:
         """Tick until cancelled."""
-        while True:
-            self._changed.clear()
-            now = self._clock.monotonic()
-            soonest = min((j.due for j in self._judging.values()), default=now + IDLE_SECONDS)
-            if not self._judging:
-                self._said.clear()
-            if soonest > now:
-                await self._wait(soonest - now)
-                continue
-            self._telemetry.tick_lag.set(now - soonest)
-            try:
-                await self._tick(now)
-            except Exception:  # noqa: BLE001 -- one release's defect must not stop the judging of the others for good
-                _log.exception("tick")
-                await self._clock.sleep(1.0)
+        try:
+            while True:
+                self._changed.clear()
+                now = self._clock.monotonic()
+                soonest = min((j.due for j in self._judging.values() if not j.asked), default=now + IDLE_SECONDS)
+                if not self._judging:
+                    self._said.clear()
+                if soonest > now:
+                    await self._wait(soonest - now)
+                    continue
+                self._telemetry.tick_lag.set(now - soonest)
+                try:
+                    self._tick(now)
+                except Exception:  # noqa: BLE001 -- one release's defect must not stop the judging of the others for good
+                    _log.exception("tick")
+                    await self._clock.sleep(1.0)
+        finally:
+            for look in self._looks:
+                look.cancel()
 
     async def _wait(self, seconds: float) -> None:
         waiting: set[asyncio.Task[object]] = {
@@ -138,30 +156,70 @@ class Analyses:
             for task in waiting:
                 task.cancel()
 
-    async def _tick(self, began: float) -> None:
-        due = {key: j for key, j in self._judging.items() if j.due <= began}
+    def _tick(self, began: float) -> None:
+        """Ask everything that is due, each query once, and judge by groups that wait for the same sources."""
+        due = {key: j for key, j in self._judging.items() if j.due <= began and not j.asked}
         now = self._clock.now()  # one time stamp for all, so that they share queries
-        queries = plan(need for judging in due.values() for need in judging.session.needs(now))
-        answers = dict(zip(queries.queries, await asyncio.gather(*map(self._ask, queries.queries)), strict=True))
-        replies = queries.replies(answers)
+        needs = {key: judging.session.needs(now) for key, judging in due.items()}
+        queries = plan(need for wanted in needs.values() for need in wanted)
+        asked = {query: asyncio.create_task(self._ask(query)) for query in queries.queries}
+        groups: dict[frozenset[str], dict[Name, _Judging]] = defaultdict(dict)
         for key, judging in due.items():
-            if self._judging.get(key) is not judging:
-                continue  # replaced while the queries were under way
-            judging.session = judging.session.ingest(now, replies)
-            judging.due = began + min(self._tick_seconds, judging.session.due_again_seconds)
-            verdict = judging.session.verdict
-            said = (verdict.outcome.value, verdict.message) if verdict is not None else ("", "")
-            _log.debug("look", rollout="/".join(key), outcome=said[0], message=said[1])
-            if verdict is not None:
-                self._telemetry.verdicts.labels(verdict.outcome.value).inc()
-            self._wake(key)
-            await asyncio.sleep(0)  # a thousand sessions are judged without holding up the loop
+            judging.asked = True
+            groups[frozenset(need.source for need in needs[key])][key] = judging
+        for sources, members in groups.items():
+            own = {query: task for query, task in asked.items() if query.source in sources}
+            look = asyncio.create_task(self._look(members, queries, own, began, now))
+            self._looks.add(look)
+            look.add_done_callback(self._looks.discard)
+
+    async def _look(
+        self,
+        members: Mapping[Name, _Judging],
+        queries: Plan,
+        asked: Mapping[Query, asyncio.Task[Answer]],
+        began: float,
+        now: float,
+    ) -> None:
+        try:
+            answers = dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+            replies = queries.replies(answers)
+            for key, judging in members.items():
+                if self._judging.get(key) is not judging:
+                    continue  # replaced while the queries were under way
+                try:
+                    self._judge(key, judging, replies, began, now)
+                except Exception:  # noqa: BLE001 -- one release's defect must not stop the judging of the others
+                    _log.exception("look", rollout="/".join(key))
+                    judging.due = self._clock.monotonic() + 1.0
+                await asyncio.sleep(0)  # a thousand sessions are judged without holding up the loop
+        finally:
+            for judging in members.values():
+                judging.asked = False
+            self._changed.set()
+
+    def _judge(self, key: Name, judging: _Judging, replies: Mapping[Need, Answer], began: float, now: float) -> None:
+        judging.session = judging.session.ingest(now, replies)
+        judging.due = began + min(self._tick_seconds, judging.session.due_again_seconds)
+        verdict = judging.session.verdict
+        said = (verdict.outcome.value, verdict.message) if verdict is not None else ("", "")
+        _log.debug("look", rollout="/".join(key), outcome=said[0], message=said[1])
+        if verdict is not None:
+            self._telemetry.verdicts.labels(verdict.outcome.value).inc()
+        self._wake(key)
 
     async def _ask(self, query: Query) -> Answer:
-        try:
-            got = await self._threads.run(lambda: answer(self._sources, query), limit_seconds=QUERY_LIMIT_SECONDS)
-        except TimeoutError:
-            got = Unavailable(f"no answer within {QUERY_LIMIT_SECONDS:.0f} s")
+        got: Answer
+        threads = self._threads.get(query.source)
+        with self._telemetry.queries.labels(query.source).track_inprogress():
+            try:
+                got = (
+                    answer(self._sources, query)  # there is no such source: this only says so
+                    if threads is None
+                    else await threads.run(lambda: answer(self._sources, query), limit_seconds=QUERY_LIMIT_SECONDS)
+                )
+            except TimeoutError:
+                got = Unavailable(f"no answer within {QUERY_LIMIT_SECONDS:.0f} s")
         if not isinstance(got, Sample | NoData):
             self._telemetry.query_errors.labels(query.source).inc()
         said = "" if isinstance(got, Sample | NoData) else type(got).__name__

@@ -41,6 +41,9 @@ class Telemetry:
         self.tick_lag = Gauge(
             "canary_tick_lag_seconds", "How much later than due the last analysis tick began.", registry=r
         )
+        self.queries = Gauge(
+            "canary_queries_in_progress", "Queries to metric sources that are under way.", ["source"], registry=r
+        )
         self.query_errors = Counter(
             "canary_query_errors_total", "Queries to metric sources that gave no usable answer.", ["source"], registry=r
         )

@@ -27,7 +27,8 @@ class Threads:
         Raises
         ------
         TimeoutError
-            It took longer than the limit. The thread goes on, and its outcome is dropped.
+            It took longer than the limit. Work that no thread had begun is dropped; else the thread goes on, and its
+            outcome is dropped.
         """
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[T] = loop.create_future()
@@ -41,6 +42,8 @@ class Threads:
                 outcome.set_result(result)  # type: ignore[arg-type]  # None only together with an error
 
         def job() -> None:
+            if outcome.done():
+                return  # given up on before its turn came: others wait
             try:
                 result, error = work(), None
             except Exception as raised:  # noqa: BLE001 -- handed to the caller

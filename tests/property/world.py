@@ -211,7 +211,7 @@ class World:
         analysis = None
         if release is not None and release.analysis_since is not None:
             silent_since = None if self.metrics_up else release.analysis_since
-            analysis = AnalysisView(release.id, returning, self._verdict(), silent_since)
+            analysis = AnalysisView(release.id, returning, self._verdict(), no_data_since=silent_since)
         return Observed(
             workload=WorkloadView(
                 resource_version=str(self.rv),

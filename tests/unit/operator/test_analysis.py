@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import numpy as np
+from typing_extensions import override
 
 from canary.analysis.metric import Compare, CounterMetric
 from canary.analysis.samples import Series, TrackLabel
@@ -39,10 +41,23 @@ class Source:
         )
 
 
-def metric() -> CounterMetric:
+class HangingSource(Source):
+    """Answers nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+
+    @override
+    def ask(self, query: Query) -> Sample:
+        self.let_go.wait(60)
+        return super().ask(query)
+
+
+def metric(source: str = "default") -> CounterMetric:
     return CounterMetric(
         "errors/errors",
-        "default",
+        source,
         'requests{code="500"}',
         "requests",
         candidate=(TrackLabel("hash", "new"),),
@@ -54,8 +69,9 @@ def metric() -> CounterMetric:
 async def judged(source: Source, keys: int, seconds: int) -> tuple[Analyses, list[tuple[str, str]]]:
     clock = FakeClock()
     woken: list[tuple[str, str]] = []
+    telemetry = Telemetry()
     analyses = Analyses(
-        sources={"default": source}, clock=clock, wake=woken.append, telemetry=Telemetry(), tick_seconds=5
+        sources={"default": source}, clock=clock, wake=woken.append, telemetry=telemetry, tick_seconds=5
     )
     for number in range(keys):
         key = ("ns", f"r{number}")
@@ -63,11 +79,19 @@ async def judged(source: Source, keys: int, seconds: int) -> tuple[Analyses, lis
     running = asyncio.create_task(analyses.run())
     for _ in range(seconds):
         await clock.advance(1, turns=5)
-        async with asyncio.timeout(30):
-            while not clock.waited_for:  # noqa: ASYNC110 -- the threads' answers come in real time
-                await asyncio.sleep(0.001)
+        await answered(telemetry, "default")
     running.cancel()
     return analyses, woken
+
+
+async def answered(telemetry: Telemetry, source: str) -> None:
+    """Wait until a source's queries are answered and judged: its threads work in real time."""
+    labels = {"source": source}
+    async with asyncio.timeout(30):
+        while telemetry.registry.get_sample_value("canary_queries_in_progress", labels):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def test_a_bad_canary_is_found_and_its_key_is_woken():
@@ -101,3 +125,46 @@ async def test_nothing_is_asked_when_nothing_is_judged():
     source = Source()
     await judged(source, 0, 30)
     assert source.queries == []
+
+
+async def test_a_source_that_hangs_holds_up_no_release_that_names_another():
+    clock, telemetry, hanging = FakeClock(), Telemetry(), HangingSource()
+    sources = {"default": Source(), "hanging": hanging}
+    woken: list[tuple[str, str]] = []
+    # One thread: that it is occupied must not matter to the other source either.
+    analyses = Analyses(sources=sources, clock=clock, wake=woken.append, telemetry=telemetry, threads=1, tick_seconds=5)
+    quick, slow, both = ("ns", "quick"), ("ns", "slow"), ("ns", "both")
+    for key, metrics in {
+        quick: (metric(),),
+        slow: (metric("hanging"),),
+        both: (metric(), replace(metric("hanging"), name="errors/others")),
+    }.items():
+        analyses.want(key, Wanted("release", False, metrics, clock.now(), 0.01), {})
+    running = asyncio.create_task(analyses.run())
+    asked = {"source": "hanging"}
+    while not telemetry.registry.get_sample_value("canary_queries_in_progress", asked):
+        await clock.advance(1, turns=5)  # the looks at the very beginning ask nothing yet
+    woken.clear()
+    for _ in range(60):
+        await clock.advance(1, turns=5)
+        await answered(telemetry, "default")
+    seen = analyses.view(quick)
+    assert seen is not None
+    assert seen.verdict is not None
+    assert seen.verdict.outcome is Outcome.FAIL
+    assert slow not in woken
+    assert both not in woken
+    hanging.let_go.set()
+    await answered(telemetry, "hanging")
+    assert {slow, both} <= set(woken)
+    running.cancel()
+
+
+async def test_the_first_look_cannot_be_before_the_longest_interval_of_the_metrics():
+    clock = FakeClock()
+    analyses = Analyses(sources={"default": Source()}, clock=clock, wake=lambda _: None, telemetry=Telemetry())
+    rare = replace(metric(), name="errors/rare", interval_seconds=60.0)
+    analyses.want(("ns", "r"), Wanted("release", False, (metric(), rare), clock.now(), 0.01), {})
+    seen = analyses.view(("ns", "r"))
+    assert seen is not None
+    assert seen.first_look_at == clock.now() + 60
