@@ -118,10 +118,10 @@ class AnalysisView:
     """Whether the sides are those of the return: the Deployment's new pods against the canary copy."""
     verdict: Verdict | None
     """None until the first look that covers everything since the analysis began."""
-    first_look_at: float = 0.0
-    """The earliest Unix second at which that look can have been."""
     no_data_since: float | None = None
     """Since when some metric has had no answer that counts; None while all have."""
+    first_look_at: float = 0.0
+    """The earliest Unix second at which the first look can have been."""
 
 
 @dataclass(frozen=True, slots=True)
