@@ -39,17 +39,26 @@ def pending(scope: Scope) -> State:
 
 def adopt(scope: Scope, revision: Revision) -> State:
     """Return the state in which a version that serves already is called stable: never analysed, never reverted."""
-    commit = "" if scope.observed.workload and scope.observed.workload.held else scope.observed.commit
     images = " ".join(revision.images) or "the present template"
     return replace(
         scope.state,
         phase=Phase.STABLE,
-        stable=replace(revision, commit=commit),
+        stable=replace(revision, commit=_commit_of_stable(scope)),
         release=None,
         reason="Adopted",
         message=f"Adopted {images} as stable: it served already.",
         stalled=False,
     )
+
+
+def _commit_of_stable(scope: Scope) -> str:
+    """Return the commit that says what serves, as far as the engine has settled on one; else an empty string.
+
+    A new version is applied before the engine says that it is, and the Rollout beside it is adopted in between: then
+    the commit is told a moment later.
+    """
+    workload = scope.observed.workload
+    return "" if workload is None or workload.held else scope.observed.applied
 
 
 def paused(scope: Scope) -> State:
@@ -93,6 +102,8 @@ def stable(scope: Scope) -> State:
         return stay(state, observed.problem_reason, observed.problem, stalled=True)
     if missing := unusable(scope):
         return stay(state, *missing, stalled=True)
+    if not state.stable.commit and (commit := _commit_of_stable(scope)):
+        return replace(state, stable=replace(state.stable, commit=commit))
     if state.stalled or state.reason in ("Rolling", ""):
         return stay(state, "Stable", f"{' '.join(state.stable.images)} serves.")
     return state

@@ -19,8 +19,7 @@ def left_for(scope: Scope) -> State | None:
         return _let_go_by_hand(scope) or _retried(scope)
     bad = state.phase in (Phase.ROLLING_BACK, Phase.REVERTING, Phase.AWAITING_GIT)
     if scope.at_stable:
-        revert = scope.release.revert
-        message = f"{revert.message} " if revert is not None and revert.commit else ""
+        message = f"{scope.reverted.message} " if scope.reverted else ""
         message += "The Deployment says the stable version again."
         return end(scope, "RolledBack" if bad else "Cancelled", message)
     ended = end(scope, "RolledBack" if bad else "Superseded", "A newer version came.")

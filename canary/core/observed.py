@@ -153,6 +153,8 @@ class Observed:
     commands: Commands = field(default_factory=Commands)
     commit: str = ""
     """The commit that the GitOps engine applied (or tries to apply) now; empty when none tells."""
+    applied: str = ""
+    """The commit that the engine has applied in full; empty while it applies another, and when none tells."""
     sync_asked: str = ""
     """The commit for which the engine was last asked to sync; empty when it never was."""
     policies: bool = True

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from canary.core.observed import Observed, ReplicaSetView, WorkloadView
 from canary.core.phases import Phase, Stage
 from canary.core.plan import Plan
-from canary.core.state import HISTORY_LENGTH, Past, Rejected, Release, Revision, State
+from canary.core.state import HISTORY_LENGTH, Past, Rejected, Release, Revert, Revision, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,15 @@ class Scope:
             return False
         holds_again = not self.observed.policies and not self.observed.deleting and not workload.rolled_out
         return workload.revision.template_hash != home.template_hash and not holds_again
+
+    @property
+    def reverted(self) -> Revert | None:
+        """The commit that took the candidate back, as the Git worker told it; None when there is none.
+
+        The engine may apply it before the worker's answer was written down.
+        """
+        told = self.observed.revert or self.release.revert
+        return told if told is not None and told.commit else None
 
     @property
     def canary_ready(self) -> int:
@@ -170,6 +179,7 @@ def end(scope: Scope, outcome: str, message: str, *, stable: Revision | None = N
         ended_at=scope.now,
         commit=release.candidate.commit,
         message=message,
+        revert_commit=scope.reverted.commit if scope.reverted else "",
     )
     return replace(
         scope.state,

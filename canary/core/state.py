@@ -95,6 +95,8 @@ class Past:
     ended_at: float
     commit: str = ""
     message: str = ""
+    revert_commit: str = ""
+    """The Git commit that took it back; empty when none did."""
 
 
 HISTORY_LENGTH = 10

@@ -126,6 +126,7 @@ def from_status(status: Obj) -> State:
                 round(p.ended_at.timestamp(), 3),
                 p.commit,
                 p.message,
+                p.revert_commit,
             )
             for p in model.history
         ),
@@ -267,6 +268,7 @@ def _past(past: Past) -> api.PastRelease:
         template_hash=past.template_hash,
         images=tuple(image[:512] for image in past.images[:32]),
         commit=past.commit,
+        revert_commit=past.revert_commit,
         message=_cut(past.message),
     )
 

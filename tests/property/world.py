@@ -78,6 +78,8 @@ class World:
     """What is being done was decided on an old look: of pods that died since it knows nothing."""
     carries: bool = True
     """Whether stable alone would carry the load, by its autoscaler's own target."""
+    engine_settled: bool = True
+    """Whether the engine says that it has applied all of the commit."""
     sync_asked: str = ""
     revert_asked: fx.RevertInGit | None = None
     exposed_since: float | None = None
@@ -262,6 +264,7 @@ class World:
             revert=revert,
             commands=self.commands,
             commit=f"sha-{self.version}",
+            applied=f"sha-{self.version}" if self.engine_settled else "",
             sync_asked=self.sync_asked,
             policies=self.policies,
             deleting=self.deleting,

@@ -52,6 +52,7 @@ states = st.builds(
             times,
             hashes,
             words,
+            hashes,
         ),
         max_size=3,
     ).map(tuple),
