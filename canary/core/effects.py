@@ -140,7 +140,7 @@ class RevertInGit:
 
 @dataclass(frozen=True, slots=True)
 class AskSync:
-    """Ask the GitOps engine to sync now, because this commit is there to be had."""
+    """Ask the GitOps engine to sync now, because this commit is there to be had; end what keeps it at an older one."""
 
     commit: str
 

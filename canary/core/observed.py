@@ -156,7 +156,8 @@ class Observed:
     applied: str = ""
     """The commit that the engine has applied in full; empty while it applies another, and when none tells."""
     sync_asked: str = ""
-    """The commit for which the engine was last asked to sync; empty when it never was."""
+    """The commit for which the engine was last asked to sync; empty when it never was, and while an older sync of its
+    own keeps it from that commit."""
     policies: bool = True
     """Whether the admission policies hold Deployments; without them the operator keeps them paused."""
     deleting: bool = False

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from canary.git.kustomize import Kustomize, TreeReader, Unbuildable, closure_of, kustomization_in, load_documents
 from canary.git.objects import REGULAR_MODES, Entry
-from canary.git.provenance import Provenance
+from canary.git.provenance import Engine, Provenance
 from canary.git.template import size_within
 
 _MAX_YAML_BYTES: Final = 4 * 1024 * 1024
@@ -79,6 +79,9 @@ class Renderer:
         files = self.reader.files(tree, folder)
         if not files:
             return NotRendered(f"there is no folder {folder or '/'} in this commit", absent=True)
+        override = next((path for path in files if _is_argocds(path, folder)), "")
+        if override and self.provenance.engine is Engine.ARGO_CD:
+            return NotRendered(f"{override} changes what Argo CD makes of the manifests; Canary does not render it")
         if kustomization_in(files, folder) is not None:
             return self._kustomized(tree, (folder,), {})
         plain, nested = _walk(files, folder, recursive=self.provenance.recursive)
@@ -150,9 +153,9 @@ class Renderer:
             or not isinstance(metadata, Mapping)
         ):
             return False
-        namespace = metadata.get("namespace") or ""
-        here = bool(self.provenance.target_namespace) or namespace in {"", self.provenance.namespace}
-        return here and metadata.get("name") == self.provenance.name
+        where = self.provenance
+        said = metadata.get("namespace") or where.default_namespace or where.namespace
+        return (bool(where.target_namespace) or said == where.namespace) and metadata.get("name") == where.name
 
     def _remember(self, key: tuple[object, ...], render: Render) -> None:
         if len(self._cache) >= _CACHE_SIZE:
@@ -174,6 +177,12 @@ def _walk(files: Mapping[str, Entry], folder: str, *, recursive: bool) -> tuple[
         and not any(path.startswith(f"{root}/") for root in topmost)
     }
     return plain, topmost if recursive else ()
+
+
+def _is_argocds(path: str, folder: str) -> bool:
+    """Return whether a file is one of Argo CD's own parameters for a folder, `.argocd-source[-APP].yaml`."""
+    name = posixpath.basename(path)
+    return posixpath.dirname(path) == folder and name.startswith(".argocd-source") and name.endswith(".yaml")
 
 
 def _objects(documents: list[Any]) -> Iterator[Mapping[str, Any]]:

@@ -18,6 +18,7 @@ from canary.operator.cache import Cache
 from canary.operator.client import Api
 from canary.operator.kinds import Obj, kind_of
 from canary.operator.look import Look
+from canary.operator.origin import held_up
 from canary.workload import copy, hold, pin, rejected, scaling
 
 STATUS_MANAGER: Final = "canary-status"
@@ -205,7 +206,7 @@ async def _ask_sync(run: Pass, effect: fx.AskSync) -> None:
     provenance = run.seen.origin.provenance
     if provenance is None:
         return
-    request = sync_request(provenance, effect.commit)
+    request = sync_request(provenance, effect.commit, ends=held_up(run.cache, run.seen.origin, run.state))
     kind = kind_of(request.api_version, request.kind)
     answer = await run.api.patch(kind, request.namespace, request.name, request.patch, manager="canary-sync")
     run.cache.put(kind, answer)

@@ -61,6 +61,8 @@ class Cache:
             return False
         self._drop(kind, name)
         obj["metadata"].pop("managedFields", None)  # half of an object's size, and read by nobody here
+        if kind.slim is not None:
+            kind.slim(obj)
         self._objects[kind][name] = obj
         owner = controller_uid(obj)
         if owner:

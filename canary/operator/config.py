@@ -119,6 +119,8 @@ class ConfigFile(SpecModel):
     metrics: dict[str, SourceSpec] = Field(default_factory=dict)
     """Metric sources by the name that templates call them."""
     git: GitSpec = GitSpec()
+    argocd_namespace: Annotated[str, Field(min_length=1)] = "argocd"
+    """Argo CD's own: where an Application is whose namespace a tracking id does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TypeAlias
 
-from canary.api.names import CANARY_SUFFIX, FLUX_NAME_LABEL, FLUX_NAMESPACE_LABEL
+from canary.api.names import CANARY_SUFFIX
 from canary.api.rollout import DEFAULT_TEMPLATE
 from canary.operator import kinds
 from canary.operator.cache import Name, name_of
 from canary.operator.kinds import Kind, Obj
+from canary.operator.origin import owners_of
 
 Target: TypeAlias = tuple[Kind, str, str]
 """Kind, namespace (empty for cluster-scoped kinds) and name."""
@@ -45,7 +46,7 @@ class Interests:
         return frozenset(found)
 
 
-def targets_of(rollout: Obj, deployment: Obj | None) -> frozenset[Target]:
+def targets_of(rollout: Obj, deployment: Obj | None, argocd_namespace: str) -> frozenset[Target]:
     """Return what a Rollout looks at. Tolerant: a Rollout that is refused is still woken by what it could name."""
     namespace, name = name_of(rollout)
     spec = rollout.get("spec", {})
@@ -64,9 +65,8 @@ def targets_of(rollout: Obj, deployment: Obj | None) -> frozenset[Target]:
     for template in spec.get("analysis", {}).get("templates") or ({"name": DEFAULT_TEMPLATE},):
         targets.add((kinds.ANALYSIS_TEMPLATE, namespace, template.get("name", "")))
         targets.add((kinds.CLUSTER_ANALYSIS_TEMPLATE, "", template.get("name", "")))
-    labels = deployment["metadata"].get("labels", {}) if deployment else {}
-    if FLUX_NAME_LABEL in labels:
-        targets.add((kinds.KUSTOMIZATION, labels.get(FLUX_NAMESPACE_LABEL, ""), labels[FLUX_NAME_LABEL]))
+    if deployment is not None:
+        targets.update(owners_of(deployment, argocd_namespace))
     return frozenset(targets)
 
 

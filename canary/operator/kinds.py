@@ -6,10 +6,12 @@ place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from canary.api.names import GROUP, REJECTED_CONFIGMAP, VERSION
+from canary.git import argocd
 
 Obj: TypeAlias = dict[str, Any]
 """A Kubernetes object as JSON; does not go further in than this package's border functions."""
@@ -29,6 +31,8 @@ class Kind:
     """Whether the cluster may lack it: its CRDs belong to somebody else."""
     field_selector: str = ""
     """Which objects of it are listed and watched, when not all are."""
+    slim: Callable[[Obj], None] | None = None
+    """Takes out, in place, what is not kept in the caches; None keeps all."""
 
     @property
     def api_version(self) -> str:
@@ -56,6 +60,7 @@ HTTP_ROUTE: Final = Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httpro
 AUTOSCALER: Final = Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 KUSTOMIZATION: Final = Kind("kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations", optional=True)
 GIT_REPOSITORY: Final = Kind("source.toolkit.fluxcd.io", "v1", "GitRepository", "gitrepositories", optional=True)
+APPLICATION: Final = Kind("argoproj.io", "v1alpha1", "Application", "applications", optional=True, slim=argocd.slim)
 
 POD: Final = Kind("", "v1", "Pod", "pods")
 ENDPOINT_SLICE: Final = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
@@ -83,6 +88,7 @@ WATCHED: Final = (
     CONFIG_MAP,
     KUSTOMIZATION,
     GIT_REPOSITORY,
+    APPLICATION,
 )
 """Kept in the caches. Everything else is read when it is needed, which is only while a release is under way."""
 

@@ -27,7 +27,7 @@ from canary.operator import kinds
 from canary.operator.cache import Cache
 from canary.operator.client import Api
 from canary.operator.kinds import Obj, kind_of
-from canary.operator.origin import Origin, commit_now, origin_of, sync_asked
+from canary.operator.origin import Origin, applied_now, commit_now, held_up, origin_of
 from canary.operator.planning import plan_of
 from canary.traffic.protocol import Objects, Provider, Split
 from canary.traffic.registry import provider_of
@@ -81,6 +81,8 @@ class Besides:
     problem: str = ""
     problem_reason: str = ""
     policies: bool = True
+    sync_asked: str = ""
+    argocd_namespace: str = "argocd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ async def look(api: Api, cache: Cache, rollout: Obj, what: Named, state: State, 
         ref: cache.get(kind_of(ref.api_version, ref.kind), ref.namespace, ref.name) for ref in provider.needs()
     }
     config_map = cache.get(kinds.CONFIG_MAP, namespace, REJECTED_CONFIGMAP)
-    origin = origin_of(cache, deployment) if deployment else Origin()
+    origin = origin_of(cache, deployment, besides.argocd_namespace) if deployment else Origin()
     new_template = bool(deployment) and state.stable is not None
     workload_seen = workload_view(deployment, sets, what.plan.name) if deployment else None
     if workload_seen is not None and state.stable is not None:
@@ -161,7 +163,8 @@ async def look(api: Api, cache: Cache, rollout: Obj, what: Named, state: State, 
         revert=besides.revert,
         commands=commands(annotations_of(rollout)),
         commit=commit_now(origin, new_template=new_template),
-        sync_asked=sync_asked(cache, origin),
+        applied=applied_now(origin),
+        sync_asked="" if held_up(cache, origin, state) else besides.sync_asked,
         policies=besides.policies,
         deleting=bool(meta.get("deletionTimestamp")),
         finalizer=FINALIZER in (meta.get("finalizers") or ()),

@@ -84,6 +84,7 @@ class Operator:
             reverts=self._reverts,
             telemetry=telemetry,
             leads=lambda: self.election.leads,
+            argocd_namespace=config.file.argocd_namespace,
         )
         self._workers = Workers(
             self._queue,
@@ -225,7 +226,7 @@ class Operator:
                 return
             self._look_at(key)
         woken = self._interests.of(kind, obj)
-        if kind is kinds.DEPLOYMENT:  # its labels say which Kustomization it belongs to
+        if kind is kinds.DEPLOYMENT:  # it says which Kustomization or Application it belongs to
             for rollout in woken:
                 self._look_at(rollout)
         for rollout in woken:
@@ -236,7 +237,8 @@ class Operator:
         if rollout is None:
             return
         workload = rollout.get("spec", {}).get("workload", {}).get("name", "")
-        self._interests.update(key, targets_of(rollout, self.cache.get(kinds.DEPLOYMENT, key[0], workload)))
+        deployment = self.cache.get(kinds.DEPLOYMENT, key[0], workload)
+        self._interests.update(key, targets_of(rollout, deployment, self._config.file.argocd_namespace))
 
     async def _measure(self) -> None:
         while True:

@@ -48,6 +48,9 @@ class _Memory:
     named: Named | None = None
     effects: tuple[fx.Effect, ...] = ()
     shown_at: float = float("-inf")
+    sync_asked: str = ""
+    """The commit for which the engine was last asked to sync. A new process asks once more, which is harmless; read
+    back from the engine's object, two Rollouts with a source in common would each undo the other's."""
 
 
 class Reconciler:
@@ -63,6 +66,7 @@ class Reconciler:
         reverts: Reverts,
         telemetry: Telemetry,
         leads: Callable[[], bool],
+        argocd_namespace: str = "argocd",
     ) -> None:
         self._api = api
         self._cache = cache
@@ -71,6 +75,7 @@ class Reconciler:
         self._reverts = reverts
         self._telemetry = telemetry
         self._leads = leads
+        self._argocd_namespace = argocd_namespace
         self._memory: dict[Name, _Memory] = {}
         self.policies = True
         """Whether the admission policies hold Deployments; set at the start and at each resync."""
@@ -111,6 +116,8 @@ class Reconciler:
             problem=problem.message if problem else "",
             problem_reason=problem.reason if problem else "",
             policies=self.policies,
+            sync_asked=memory.sync_asked,
+            argocd_namespace=self._argocd_namespace,
         )
         seen = await look(self._api, self._cache, rollout, what, state, besides, now)
         decision = decide(what.plan, state, seen.observed, now)
@@ -125,6 +132,8 @@ class Reconciler:
                 log.warning("deposed in mid-pass", effect=type(effect).__name__)
                 return None
             await apply(run, effect)
+            if isinstance(effect, fx.AskSync):
+                memory.sync_asked = effect.commit
             if not isinstance(effect, fx.WriteStatus | fx.Emit | fx.RevertInGit):
                 log.info("done", effect=effect)
         self._judge(key, seen, decision.state)

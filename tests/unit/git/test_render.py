@@ -10,6 +10,7 @@ import yaml
 
 from canary.errors import NotFound
 from canary.git.kustomize import Kustomize, Unbuildable, find_kustomize
+from canary.git.provenance import Engine
 from canary.git.render import NotRendered, Render, Rendered
 from tests.unit.git.world import Operator, Server, deployment, hpa, provenance
 
@@ -64,6 +65,20 @@ def test_the_engines_target_namespace_goes_before_the_manifests_own(server: Serv
     files: dict[str, str | None] = {"app/d.yaml": V1.replace("namespace: shop", "namespace: elsewhere")}
     assert "not among the manifests" in _reason(_render(server, tmp_path, files))
     assert _image(_render(server, tmp_path, {"x": "y"}, target_namespace="shop")) == "app:v1"
+
+
+def test_argo_cds_destination_is_only_for_manifests_that_name_no_namespace(server: Server, tmp_path: Path):
+    unnamed: dict[str, str | None] = {"app/d.yaml": V1.replace("  namespace: shop\n", "")}
+    assert _image(_render(server, tmp_path, unnamed, default_namespace="shop")) == "app:v1"
+    assert "not among the manifests" in _reason(_render(server, tmp_path, {"x": "y"}, default_namespace="elsewhere"))
+    assert _image(_render(server, tmp_path, {"app/d.yaml": V1}, default_namespace="elsewhere")) == "app:v1"
+
+
+@pytest.mark.parametrize("name", [".argocd-source.yaml", ".argocd-source-shop.yaml"])
+def test_argo_cds_own_parameters_in_the_folder_are_not_guessed(server: Server, tmp_path: Path, name: str):
+    files: dict[str, str | None] = {"app/d.yaml": V1, f"app/{name}": "kustomize: {images: [app:v9]}"}
+    assert name in _reason(_render(server, tmp_path, files, engine=Engine.ARGO_CD))
+    assert _image(_render(server, tmp_path, {"x": "y"})) == "app:v1", "to Flux the file says nothing"
 
 
 def test_a_deployment_that_is_not_there_is_absent_and_not_an_error(server: Server, tmp_path: Path):

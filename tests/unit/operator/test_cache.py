@@ -86,7 +86,7 @@ ROLLOUT: dict[str, Any] = {
 def test_a_rollout_is_woken_by_what_it_names_and_by_what_belongs_to_it():
     interests = Interests()
     flux = {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
-    interests.update(("ns", "shop"), targets_of(ROLLOUT, {"metadata": {"labels": flux}}))
+    interests.update(("ns", "shop"), targets_of(ROLLOUT, {"metadata": {"labels": flux}}, "argocd"))
 
     def wakes(kind, obj):
         return interests.of(kind, obj) == {("ns", "shop")}
@@ -103,9 +103,9 @@ def test_a_rollout_is_woken_by_what_it_names_and_by_what_belongs_to_it():
 
 def test_a_rollout_that_names_something_else_is_no_longer_woken_by_the_old():
     interests = Interests()
-    interests.update(("ns", "shop"), targets_of(ROLLOUT, None))
+    interests.update(("ns", "shop"), targets_of(ROLLOUT, None, "argocd"))
     renamed = {**ROLLOUT, "spec": {**ROLLOUT["spec"], "workload": {"name": "new"}}}
-    interests.update(("ns", "shop"), targets_of(renamed, None))
+    interests.update(("ns", "shop"), targets_of(renamed, None, "argocd"))
     assert not interests.of(DEPLOYMENT, obj("shop", 1))
     assert interests.of(DEPLOYMENT, obj("new", 1))
     interests.forget(("ns", "shop"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typing_extensions import override
@@ -21,6 +22,7 @@ from canary.operator.clock import FakeClock
 from canary.operator.git import Reverts
 from canary.operator.reconcile import Reconciler
 from canary.operator.telemetry import Telemetry
+from tests.unit.git.applications import NEWER, application, trying_again
 from tests.unit.operator.cluster import NS, Cluster, rollout
 from tests.unit.operator.fake_api import FakeApi
 
@@ -303,3 +305,70 @@ async def test_a_deleted_rollout_leaves_the_service_unpinned_and_the_deployment_
     service = world.api.peek(kinds.SERVICE, NS, "checkout")
     assert "canary.delivery/pin" not in service["metadata"].get("annotations", {})
     assert ("deployments", NS, "checkout-canary") not in world.api.objects
+
+
+def tracked(world: World, app: dict[str, Any]) -> None:
+    """Have an Argo CD Application apply the Deployment."""
+    world.api.put(kinds.APPLICATION, app)
+    deployment = copy.deepcopy(world.cluster.deployment())
+    tracking_id = {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/checkout"}
+    deployment["metadata"].setdefault("annotations", {}).update(tracking_id)
+    world.api.put(kinds.DEPLOYMENT, deployment)
+
+
+async def reverted(world: World) -> None:
+    """A bad version came, and its revert was pushed."""
+    await world.until(world.phase_is("Stable"))
+    world.cluster.push("v2")
+    await world.until(lambda: world.weight == 10)
+    world.judges.outcome = Outcome.FAIL
+    await world.until(world.phase_is("Reverting"))
+    world.git.answer = Revert("Reverted", final=True, commit=NEWER, message="reverted x", at=world.clock.now())
+    await world.until(world.phase_is("AwaitingGit"))
+
+
+async def test_argo_cd_is_asked_once_to_look_at_the_revert_although_it_takes_the_request_away(world):
+    tracked(world, application())
+    await reverted(world)
+    for _ in range(5):
+        await world.step()
+    asked = copy.deepcopy(world.api.peek(kinds.APPLICATION, "argocd", "shop"))
+    assert asked["metadata"]["annotations"].pop("argocd.argoproj.io/refresh") == "normal"
+    assert "operation" not in asked
+    world.api.put(kinds.APPLICATION, asked)
+    world.api.log.clear()
+    for _ in range(10):
+        await world.step()
+    assert ("patch", "Application", "shop") not in world.api.log
+    assert world.status["phase"] == "AwaitingGit"
+
+
+async def test_a_sync_of_argo_cd_that_keeps_at_the_bad_commit_is_ended_once_after_the_revert(world):
+    tracked(world, trying_again())
+    await world.until(world.phase_is("Stable"))
+    for _ in range(5):
+        await world.step()
+    operation = world.api.peek(kinds.APPLICATION, "argocd", "shop")["status"]["operationState"]
+    assert operation["phase"] == "Running", "before there is a revert it is Argo CD's own business"
+    await world.clock.advance(2_000_000_000, turns=1)
+    await reverted(world)
+    for _ in range(5):
+        await world.step()
+    after = world.api.peek(kinds.APPLICATION, "argocd", "shop")
+    assert after["status"]["operationState"]["phase"] == "Terminating"
+    assert after["metadata"]["annotations"]["argocd.argoproj.io/refresh"] == "normal"
+    assert world.api.log.count(("patch", "Application", "shop")) == 1
+
+
+async def test_two_rollouts_of_one_source_do_not_undo_each_others_requests(world):
+    tracked(world, application())
+    await reverted(world)
+    for _ in range(3):
+        await world.step()
+    other = copy.deepcopy(world.api.peek(kinds.APPLICATION, "argocd", "shop"))
+    other["metadata"]["annotations"]["argocd.argoproj.io/refresh"] = "hard"
+    world.api.put(kinds.APPLICATION, other)
+    world.api.log.clear()
+    for _ in range(10):
+        await world.step()
+    assert ("patch", "Application", "shop") not in world.api.log

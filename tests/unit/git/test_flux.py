@@ -1,22 +1,13 @@
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
-from canary.git.provenance import (
-    NotFromGit,
-    Provenance,
-    Reference,
-    argocd_owner,
-    flux_owner,
-    flux_source,
-    from_argocd,
-    from_flux,
-    revision_of,
-)
+from canary.git.flux import flux_owner, flux_source, from_flux
+from canary.git.provenance import NotFromGit, Provenance, Reference, revision_of
 from canary.git.sync import sync_request
+from tests.unit.git.applications import changed
 
 SHA, NEWER = "a" * 40, "b" * 40
 DEPLOYMENT: dict[str, Any] = {
@@ -24,7 +15,6 @@ DEPLOYMENT: dict[str, Any] = {
         "namespace": "shop",
         "name": "checkout",
         "labels": {"kustomize.toolkit.fluxcd.io/name": "shop", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"},
-        "annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/checkout"},
     }
 }
 KUSTOMIZATION: dict[str, Any] = {
@@ -42,31 +32,6 @@ REPOSITORY: dict[str, Any] = {
     "metadata": {"namespace": "flux-system", "name": "fleet"},
     "spec": {"url": "https://git.example.org/fleet", "ref": {"branch": "main"}},
 }
-APPLICATION: dict[str, Any] = {
-    "metadata": {"namespace": "argocd", "name": "shop"},
-    "spec": {
-        "source": {"repoURL": "https://git.example.org/fleet", "path": "apps/shop"},
-        "destination": {"namespace": "shop"},
-    },
-    "status": {
-        "resources": [
-            {"group": "apps", "kind": "Deployment", "namespace": "shop", "name": "checkout", "version": "v1"}
-        ],
-        "sync": {"revision": NEWER},
-        "history": [{"revision": SHA}],
-    },
-}
-
-
-def _changed(thing: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    result = copy.deepcopy(thing)
-    for path, value in changes.items():
-        *parents, last = path.split("__")
-        node = result
-        for parent in parents:
-            node = node[parent]
-        node[last] = value
-    return result
 
 
 def test_flux_records_lead_to_repository_branch_path_and_commits():
@@ -84,19 +49,19 @@ def test_a_label_without_an_entry_in_the_inventory_is_not_believed():
         [{"id": "shop_checkout_apps_StatefulSet", "v": "v1"}],
         [{"id": "other_checkout_apps_Deployment", "v": "v1"}],
     ):
-        found = from_flux(DEPLOYMENT, _changed(KUSTOMIZATION, status__inventory={"entries": entries}), REPOSITORY)
+        found = from_flux(DEPLOYMENT, changed(KUSTOMIZATION, status__inventory={"entries": entries}), REPOSITORY)
         assert isinstance(found, NotFromGit)
         assert "labels alone are not believed" in found.message
-    assert isinstance(from_flux(DEPLOYMENT, _changed(KUSTOMIZATION, status={}), REPOSITORY), NotFromGit)
+    assert isinstance(from_flux(DEPLOYMENT, changed(KUSTOMIZATION, status={}), REPOSITORY), NotFromGit)
 
 
 def test_objects_that_do_not_belong_together_are_not_believed():
     assert isinstance(
         from_flux({"metadata": {"namespace": "shop", "name": "checkout"}}, KUSTOMIZATION, REPOSITORY), NotFromGit
     )
-    assert isinstance(from_flux(DEPLOYMENT, _changed(KUSTOMIZATION, metadata__name="x"), REPOSITORY), NotFromGit)
-    assert isinstance(from_flux(DEPLOYMENT, KUSTOMIZATION, _changed(REPOSITORY, metadata__namespace="x")), NotFromGit)
-    bucket = _changed(KUSTOMIZATION, spec__sourceRef={"kind": "Bucket", "name": "fleet"})
+    assert isinstance(from_flux(DEPLOYMENT, changed(KUSTOMIZATION, metadata__name="x"), REPOSITORY), NotFromGit)
+    assert isinstance(from_flux(DEPLOYMENT, KUSTOMIZATION, changed(REPOSITORY, metadata__namespace="x")), NotFromGit)
+    bucket = changed(KUSTOMIZATION, spec__sourceRef={"kind": "Bucket", "name": "fleet"})
     assert isinstance(from_flux(DEPLOYMENT, bucket, REPOSITORY), NotFromGit)
 
 
@@ -106,7 +71,7 @@ def test_objects_that_do_not_belong_together_are_not_believed():
     ids=["branch", "none", "name"],
 )
 def test_the_branch_is_the_one_that_flux_follows(ref: dict[str, str], branch: str):
-    found = from_flux(DEPLOYMENT, KUSTOMIZATION, _changed(REPOSITORY, spec__ref=ref))
+    found = from_flux(DEPLOYMENT, KUSTOMIZATION, changed(REPOSITORY, spec__ref=ref))
     assert isinstance(found, Provenance)
     assert found.branch == branch
 
@@ -115,14 +80,14 @@ def test_the_branch_is_the_one_that_flux_follows(ref: dict[str, str], branch: st
     "ref", [{"tag": "v1"}, {"semver": ">1"}, {"branch": "main", "commit": SHA}, {"name": "refs/tags/v1"}]
 )
 def test_what_follows_no_branch_cannot_be_reverted_by_a_commit(ref: dict[str, str]):
-    assert isinstance(from_flux(DEPLOYMENT, KUSTOMIZATION, _changed(REPOSITORY, spec__ref=ref)), NotFromGit)
+    assert isinstance(from_flux(DEPLOYMENT, KUSTOMIZATION, changed(REPOSITORY, spec__ref=ref)), NotFromGit)
 
 
 def test_fields_that_change_the_render_are_named():
-    changed = _changed(
+    app = changed(
         KUSTOMIZATION, spec__images=[{"name": "app"}], spec__postBuild={"substitute": {"a": "b"}}, spec__patches=[]
     )
-    found = from_flux(DEPLOYMENT, changed, REPOSITORY)
+    found = from_flux(DEPLOYMENT, app, REPOSITORY)
     assert isinstance(found, Provenance)
     assert found.transforms == ("images", "postBuild")
 
@@ -137,31 +102,9 @@ def test_what_is_no_commit_is_read_as_none(text: str):
     assert revision_of(text) == ""
 
 
-def test_argo_cd_records_lead_to_the_same():
-    found = from_argocd(DEPLOYMENT, APPLICATION)
+def test_flux_is_asked_to_sync_on_its_repository():
+    found = from_flux(DEPLOYMENT, KUSTOMIZATION, REPOSITORY)
     assert isinstance(found, Provenance)
-    assert (found.url, found.branch, found.path, found.recursive) == (
-        "https://git.example.org/fleet",
-        "HEAD",
-        "apps/shop",
-        False,
-    )
-    assert (found.applied_revision, found.attempted_revision) == (SHA, NEWER)
-    assert argocd_owner(DEPLOYMENT) == found.source
-
-
-def test_a_tracking_id_without_an_entry_in_the_resources_is_not_believed():
-    found = from_argocd(DEPLOYMENT, _changed(APPLICATION, status__resources=[]))
-    assert isinstance(found, NotFromGit)
-    assert "annotations alone are not believed" in found.message
-    assert isinstance(from_argocd(DEPLOYMENT, _changed(APPLICATION, metadata__name="other")), NotFromGit)
-
-
-def test_each_engine_is_asked_to_sync_on_its_own_object():
-    flux, argo = from_flux(DEPLOYMENT, KUSTOMIZATION, REPOSITORY), from_argocd(DEPLOYMENT, APPLICATION)
-    assert isinstance(flux, Provenance)
-    assert isinstance(argo, Provenance)
-    asked = sync_request(flux, "now")
+    asked = sync_request(found, "now")
     assert (asked.kind, asked.namespace, asked.name) == ("GitRepository", "flux-system", "fleet")
     assert asked.patch == {"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "now"}}}
-    assert sync_request(argo, "now").patch == {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}}
