@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from canary.core.phases import Phase, Stage
 from canary.core.scope import Scope, begin, end, enter, without_rejection
+from canary.core.sentences import sentences
 from canary.core.state import State
 
 
@@ -19,8 +20,8 @@ def left_for(scope: Scope) -> State | None:
         return _let_go_by_hand(scope) or _retried(scope)
     bad = state.phase in (Phase.ROLLING_BACK, Phase.REVERTING, Phase.AWAITING_GIT)
     if scope.at_stable:
-        message = f"{scope.reverted.message} " if scope.reverted else ""
-        message += "The Deployment says the stable version again."
+        reverted = scope.reverted.message if scope.reverted else ""
+        message = sentences(reverted, "The Deployment says the stable version again.")
         return end(scope, "RolledBack" if bad else "Cancelled", message)
     ended = end(scope, "RolledBack" if bad else "Superseded", "A newer version came.")
     return begin(scope, ended) if workload.held else ended

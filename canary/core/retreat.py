@@ -7,6 +7,7 @@ from dataclasses import replace
 from canary.core.judging import Bad, verdict_of
 from canary.core.phases import Phase, Stage
 from canary.core.scope import Scope, enter, stay, without_rejection
+from canary.core.sentences import sentences
 from canary.core.state import REJECTED_LENGTH, Rejected, State
 
 GATEWAY_PATIENCE_SECONDS = 10.0
@@ -30,7 +31,8 @@ def roll_back(scope: Scope, bad: Bad, *, stage: Stage | None = None) -> State:
     )
     message = bad.message
     if stage is Stage.UNDO:
-        message += " The Deployment rolls already: it is held again, and stable gets its traffic when it is back."
+        rolls = "The Deployment rolls already: it is held again, and stable gets its traffic when it is back."
+        message = sentences(message, rolls)
     known = without_rejection(scope.state.rejected, release.candidate)
     state = enter(scope, Phase.ROLLING_BACK, stage=stage, step=release.step, reason=bad.reason, message=message)
     # Milliseconds, as status keeps them: the date of a commit that has to have one SHA is derived from it.
@@ -49,7 +51,7 @@ def rolling_back(scope: Scope) -> State:
         Phase.REVERTING,
         step=scope.release.step,
         reason=scope.release.verdict_reason,
-        message=f"{scope.release.report} The canary has no traffic; its commit is being reverted.",
+        message=sentences(scope.release.report, "The canary has no traffic; its commit is being reverted."),
     )
 
 
@@ -57,9 +59,8 @@ def reverting(scope: Scope) -> State:
     """Take in what the Git worker answered."""
     revert = scope.observed.revert
     if not scope.plan.revert:
-        message = (
-            f"{scope.release.report} The Deployment stays held until Git says another version (rollback.git.mode: off)."
-        )
+        stays = "The Deployment stays held until Git says another version (rollback.git.mode: off)."
+        message = sentences(scope.release.report, stays)
         return enter(scope, Phase.AWAITING_GIT, step=scope.release.step, reason="RevertOff", message=message)
     if revert is None or revert == scope.release.revert:
         return scope.state
@@ -72,6 +73,6 @@ def reverting(scope: Scope) -> State:
         Phase.AWAITING_GIT,
         step=scope.release.step,
         reason=revert.reason,
-        message=f"{scope.release.report} {revert.message}",
+        message=sentences(scope.release.report, revert.message),
     )
     return replace(entered, stalled=not revert.commit)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from canary.core.observed import Observed, ReplicaSetView, WorkloadView
 from canary.core.phases import Phase, Stage
 from canary.core.plan import Plan
+from canary.core.sentences import sentences
 from canary.core.state import HISTORY_LENGTH, Past, Rejected, Release, Revert, Revision, State
 
 
@@ -137,13 +138,13 @@ def enter(scope: Scope, phase: Phase, *, stage: Stage | None = None, step: int =
     release = replace(scope.release, since=scope.now, stage=stage, step=step, in_force_since=None, unready_since=None)
     # What was drained before a weight was asked for is none of what has to drain after it.
     drained = None if phase in (Phase.STEP, Phase.PROMOTING) else scope.state.drained_since
-    state = replace(scope.state, phase=phase, release=release, reason=reason, message=message, stalled=False)
+    state = replace(scope.state, phase=phase, release=release, reason=reason, message=sentences(message), stalled=False)
     return replace(state, drained_since=drained)
 
 
 def stay(state: State, reason: str, message: str, *, stalled: bool = False) -> State:
     """Return the same state with another explanation."""
-    return replace(state, reason=reason, message=message, stalled=stalled)
+    return replace(state, reason=reason, message=sentences(message), stalled=stalled)
 
 
 def begin(scope: Scope, state: State, *, retried: bool = False) -> State:
@@ -169,7 +170,7 @@ def begin(scope: Scope, state: State, *, retried: bool = False) -> State:
 
 def end(scope: Scope, outcome: str, message: str, *, stable: Revision | None = None) -> State:
     """Return the stable state in which the release under way has become history."""
-    release = scope.release
+    release, message = scope.release, sentences(message)
     past = Past(
         id=release.id,
         template_hash=release.candidate.template_hash,

@@ -10,6 +10,7 @@ from canary.core.phases import Phase, Stage
 from canary.core.plan import ApprovalStep, WeightStep
 from canary.core.retreat import roll_back
 from canary.core.scope import Scope, enter, stay
+from canary.core.sentences import sentences
 from canary.core.state import State
 
 BLOCKED = {
@@ -175,7 +176,7 @@ def _next_step(scope: Scope) -> State:
 
 
 def _promote(scope: Scope, why: str) -> State:
-    message = f"{why} The canary grows to full size and takes all traffic."
+    message = sentences(why, "The canary grows to full size and takes all traffic.")
     return enter(
         scope, Phase.PROMOTING, stage=Stage.SHIFT, step=scope.release.step, reason="Promoting", message=message
     )

@@ -10,6 +10,7 @@ from canary.core.judging import what_is_bad
 from canary.core.phases import Phase, Stage
 from canary.core.retreat import roll_back
 from canary.core.scope import Scope, enter, stay
+from canary.core.sentences import sentences
 from canary.core.state import State
 
 
@@ -30,7 +31,8 @@ def undoing(scope: Scope) -> State:
     others = any(rs.replicas > 0 for rs in workload.replica_sets if stable is None or rs.name != stable.name)
     full = stable is None or (stable.replicas >= workload.replicas and stable.ready >= workload.replicas)
     if workload.held and full and not others:
-        message = f"{release.report} The stable version runs at full size again: it gets its traffic back."
+        again = "The stable version runs at full size again: it gets its traffic back."
+        message = sentences(release.report, again)
         return enter(scope, Phase.ROLLING_BACK, step=release.step, reason=release.verdict_reason, message=message)
     if scope.elapsed >= scope.plan.progress_deadline_seconds and not scope.state.stalled:
         message = (

@@ -113,7 +113,7 @@ def push_revert(
         if not isinstance(answer, Raced):
             names = ", ".join(name[:10] for name in plan.culprits)
             return RevertDone(
-                plan.commit, plan.culprits, plan.paths, f"reverted {names} by {plan.commit[:10]} on {plan.branch}"
+                plan.commit, plan.culprits, plan.paths, f"Reverted {names} by {plan.commit[:10]} on {plan.branch}."
             )
         pause(_PAUSE_SECONDS * 2**attempt * jitter())
         again = plan_revert(repository, renderer, request)

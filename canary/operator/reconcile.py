@@ -13,6 +13,7 @@ from canary.core import effects as fx
 from canary.core.decide import decide
 from canary.core.effects import Decision
 from canary.core.phases import Phase, Stage
+from canary.core.sentences import sentences
 from canary.core.state import State
 from canary.errors import ApiConflict, CanaryError, NeedsHuman, NotFound, SpecInvalid
 from canary.operator import kinds
@@ -217,7 +218,7 @@ class Reconciler:
             return
         meta, before = current["metadata"], current.get("status") or {}
         phase = Phase(before["phase"]) if before.get("phase") in set(Phase) else Phase.PENDING
-        told = State(phase=phase, reason=problem.reason, message=problem.message, stalled=True)
+        told = State(phase=phase, reason=problem.reason, message=sentences(problem.message), stalled=True)
         after = to_status(told, Shown(), meta.get("generation", 0), before, now)["conditions"]
         if before.get("conditions") == after:
             return
