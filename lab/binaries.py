@@ -51,8 +51,9 @@ class Recipe:
         return LAB / (self.folder or f"recipes/{self.name}")
 
 
-# The order is that of use: the control plane first, so that work can begin while the rest is built.
+# The order is that of use: first what tests without a lab run, then the control plane.
 RECIPES: Final = (
+    Recipe("kustomize", "5.8.1", {"kustomize": "sigs.k8s.io/kustomize/kustomize/v5"}),
     Recipe("etcd", "3.7.3", {"etcd": "go.etcd.io/etcd/server/v3"}),
     Recipe(
         "kubernetes",
@@ -71,7 +72,6 @@ RECIPES: Final = (
         {"contour": "github.com/projectcontour/contour/cmd/contour"},
         {"crds/contour": ("github.com/projectcontour/contour", "examples/contour/01-crds.yaml")},
     ),
-    Recipe("kustomize", "5.8.1", {"kustomize": "sigs.k8s.io/kustomize/kustomize/v5"}),
     *(
         Recipe(
             f"{name}-controller",
@@ -138,6 +138,11 @@ def build_all(only: list[str], *, quiet: bool = False) -> None:
     unknown = sorted(set(only) - known)
     if unknown:
         raise BinaryMissing(f"the lab knows no {', '.join(unknown)}; it knows {', '.join(sorted(known))}")
+    for name in _FROM_PACKAGES:
+        if not only or name in only:
+            path = find(name)
+            if not quiet:
+                _say(f"{name}: {path}")
     for recipe in RECIPES:
         if only and not {recipe.name, *recipe.commands} & set(only):
             continue
@@ -146,11 +151,6 @@ def build_all(only: list[str], *, quiet: bool = False) -> None:
         folder = made(recipe)
         if not quiet:
             _say(f"{recipe.name} {recipe.version}: {folder}")
-    for name in _FROM_PACKAGES:
-        if not only or name in only:
-            path = find(name)
-            if not quiet:
-                _say(f"{name}: {path}")
 
 
 @functools.cache

@@ -53,7 +53,7 @@ def _show(name: str, half: subprocess.Popen[str], counts: Counter[str]) -> None:
     assert half.stdout is not None
     for line in half.stdout:
         print(f"{name:7} | {line}", end="", flush=True)  # noqa: T201
-        if re.fullmatch(r"=+ .* in [\d.]+s.*=+\s*", line):
+        if re.search(r"\b(passed|failed|error)\b.* in [\d.]+s", line):
             for number, word in re.findall(r"(\d+) (passed|failed|error)", line):
                 counts[word] += int(number)
 
