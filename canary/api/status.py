@@ -13,55 +13,10 @@ from pydantic import Field
 
 from canary.api.conditions import Condition
 from canary.api.model import StatusModel
+from canary.api.phases import Phase, Stage
 from canary.api.text import Hash, KeyedBy, Line, Message
 
 Percent = Annotated[int, Field(ge=0, le=100)]
-
-
-class Phase(StrEnum):
-    """Where a Rollout is. A pause and a stall stand beside the phase, so that going on needs no memory of it."""
-
-    PENDING = "Pending"
-    """Not adopted yet: something that the Rollout names is missing, or no version serves."""
-    STABLE = "Stable"
-    """No release runs; the stable version serves everybody."""
-    HELD = "Held"
-    """A new template has come and no pod of it runs."""
-    STARTING = "Starting"
-    """Canary pods start, without traffic."""
-    STEP = "Step"
-    """A step is watched; `step` says which."""
-    PROMOTING = "Promoting"
-    """100 %, bake, replace, return; `promotion` says which."""
-    ROLLING_BACK = "RollingBack"
-    """Traffic goes to stable, canary pods drain."""
-    REVERTING = "Reverting"
-    """The commit is being reverted in Git."""
-    AWAITING_GIT = "AwaitingGit"
-    """The revert is in Git, or nothing could be reverted; the Deployment stays held until its template is stable's."""
-    PAUSED = "Paused"
-    """The Deployment's owner had paused it before Canary came: it is left alone."""
-
-
-class PromotionStage(StrEnum):
-    """Where a promotion is."""
-
-    SHIFT = "Shift"
-    """The canary grows to full size and gets 100 %."""
-    BAKE = "Bake"
-    """The canary is watched at 100 %."""
-    PIN = "Pin"
-    """Promotion is decided; the Service is pinned to the canary's pods."""
-    REPLACE = "Replace"
-    """The Deployment is let go and rolls; traffic stays on the canary."""
-    REPIN = "Repin"
-    """The Service is pinned to the Deployment's new pods."""
-    RETURN = "Return"
-    """Traffic goes back to the Deployment, which now is the new version."""
-    CLEANUP = "Cleanup"
-    """The canary drains and goes."""
-    UNDO = "Undo"
-    """Judged bad while the Deployment rolled: it is held again, and stable comes back to full size."""
 
 
 class Outcome(StrEnum):
@@ -258,7 +213,7 @@ class RolloutStatus(StatusModel):
     """Index of the step that is watched, from 0. Absent: no step is."""
     steps: Annotated[int, Field(ge=0, le=64)] | None = None
     """How many steps the release has."""
-    promotion: PromotionStage | None = None
+    promotion: Stage | None = None
     """Where the promotion is. Absent: none runs."""
     weight_wanted: Percent = 0
     """Share of requests for the canary that was asked for, in percent."""

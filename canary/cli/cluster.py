@@ -51,12 +51,12 @@ class Seen:
     @property
     def phase(self) -> Phase | None:
         """Where the Rollout is; None when no operator has seen it yet."""
-        return Phase(self.status.phase.value) if self.status.phase else None
+        return self.status.phase
 
     @property
     def stage(self) -> Stage | None:
         """The part of the promotion; None when none runs."""
-        return Stage(self.status.promotion.value) if self.status.promotion else None
+        return self.status.promotion
 
     @property
     def step(self) -> Step | None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from canary.analysis.verdict import Outcome, Verdict
 from canary.api import status as api
 from canary.core.observed import Observed
-from canary.core.phases import Phase, Stage
+from canary.core.phases import Phase
 from canary.core.plan import Plan
 from canary.core.state import Past, Rejected, Release, Revert, Revision, State
 from canary.operator.conditions import conditions
@@ -63,7 +63,7 @@ def to_status(state: State, told: Shown, generation: int, before: Obj, now: floa
         paused = api.PauseStatus(by=told.paused_by, at=at)
     model = api.RolloutStatus(
         observed_generation=generation,
-        phase=api.Phase(state.phase.value),
+        phase=state.phase,
         reason=state.reason[:64],
         message=_cut(state.message),
         stalled=state.stalled,
@@ -71,7 +71,7 @@ def to_status(state: State, told: Shown, generation: int, before: Obj, now: floa
         drained_since=_maybe(state.drained_since),
         step=release.step if release and state.phase is Phase.STEP else None,
         steps=told.steps or None,
-        promotion=api.PromotionStage(release.stage.value) if release and release.stage else None,
+        promotion=release.stage if release else None,
         weight_wanted=told.weight_wanted,
         weight=told.weight,
         stable=_revision(state.stable),
@@ -109,7 +109,7 @@ def from_status(status: Obj) -> State:
     if model.phase is None:
         return State()
     return State(
-        phase=Phase(model.phase.value),
+        phase=model.phase,
         stable=_to_revision(model.stable),
         release=_to_release(model),
         rejected=tuple(
@@ -216,7 +216,7 @@ def _to_release(model: api.RolloutStatus) -> Release | None:
         attempt=release.attempt,
         held_at=round(release.started_at.timestamp(), 3),
         step=release.step,
-        stage=Stage(model.promotion.value) if model.promotion else None,
+        stage=model.promotion,
         since=_seconds(release.since) or 0.0,
         in_force_since=_seconds(release.step_started_at),
         analysis_since=_seconds(release.analysis_since),

@@ -11,8 +11,6 @@ import yaml
 from rich.console import Console
 from typing_extensions import override
 
-from canary.api.status import Phase as ApiPhase
-from canary.api.status import PromotionStage
 from canary.cli.lookup import bare
 from canary.cli.overview import overview
 from canary.cli.reading import read
@@ -134,11 +132,6 @@ def test_a_spec_of_another_version_is_shown_and_said(canary: Canary, cluster: Fa
     text = canary("status", "checkout").stdout
     assert "spec.workload is missing" in text
     assert "10 % in force" in text
-
-
-def test_every_phase_and_stage_of_the_api_is_known_to_the_core():
-    assert {p.value for p in ApiPhase} == {p.value for p in Phase}
-    assert {s.value for s in PromotionStage} == {s.value for s in Stage}
 
 
 def test_a_field_that_is_not_served_yet_is_said(canary: Canary, cluster: FakeCluster):
