@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from lab import namespace, waiting
 from lab.cluster import Lab
@@ -58,17 +59,22 @@ def _good(shop: Shop, clients: Load, show: Show, report: Report) -> None:
     failed, began, attempts = clients.counts().failed, time.time(), shop.attempts()
     commit = shop.push("checkout v2: faster totals", version="v2")
     show.say(f"[bold green]A good commit[/] {commit[:10]} is pushed: checkout v2")
-    with show, Timeline(shop, clients, show.look) as timeline:
-        try:
-            status = shop.wait_for_release("shop/checkout:v2", attempts=attempts)
-        except waiting.NotInTime as error:
-            show.say(f"[red]{error}[/]")
-            status = shop.status()
+    timeline, status = _watched(shop, clients, show, attempts)
     report.good.seconds = round(time.time() - began, 1)
     report.good.promoted = bool(status.get("history")) and status["history"][0]["outcome"] == "Promoted"
     report.good.failed_requests = clients.counts().failed - failed
     report.good.weights = timeline.weights
     show.say(f"Promoted after {report.good.seconds:.0f} s over {timeline.weights} %")
+
+
+def _watched(shop: Shop, clients: Load, show: Show, attempts: int) -> tuple[Timeline, dict[str, Any]]:
+    """Show a release until v2 serves, promoted or again; give what was seen, and the status at the end."""
+    with show, Timeline(shop, clients, show.look) as timeline:
+        try:
+            return timeline, shop.wait_for_release("shop/checkout:v2", attempts=attempts)
+        except waiting.NotInTime as error:
+            show.say(f"[red]{error}[/]")
+            return timeline, shop.status()
 
 
 def _bad(shop: Shop, clients: Load, show: Show, report: Report) -> None:
@@ -77,12 +83,7 @@ def _bad(shop: Shop, clients: Load, show: Show, report: Report) -> None:
     before = {pod.uid: pod.restarts for pod in shop.pods()}
     commit = shop.push("checkout v3: new discount engine", version="v3", error_ratio=0.06)
     show.say(f"[bold red]A bad commit[/] {commit[:10]} is pushed: checkout v3 fails 5 % more of its requests")
-    with show, Timeline(shop, clients, show.look) as timeline:
-        try:
-            status = shop.wait_for_release("shop/checkout:v2", attempts=attempts)
-        except waiting.NotInTime as error:
-            show.say(f"[red]{error}[/]")
-            status = shop.status()
+    timeline, status = _watched(shop, clients, show, attempts)
     counts = clients.counts()
     after = {pod.uid: pod.restarts for pod in shop.pods()}
     seen = counts.versions.get("v3", {})
