@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 from canary.analysis import metric as judged
 from canary.analysis.samples import Track, TrackLabel
-from canary.api import template as api
+from canary.api import judges
+from canary.api import metric as declared
+from canary.api.identity import Identity, Match
+from canary.api.template import Template
 from canary.api.variables import Variable
 from canary.errors import SpecInvalid
 from canary.metrics.promql import Selector, fill, fill_label
@@ -49,7 +52,7 @@ class Tracks:
         }
 
 
-def metrics_of(template: api.Template, arguments: Mapping[str, str], tracks: Tracks) -> tuple[judged.Metric, ...]:
+def metrics_of(template: Template, arguments: Mapping[str, str], tracks: Tracks) -> tuple[judged.Metric, ...]:
     """Fill a template in.
 
     Raises
@@ -65,7 +68,7 @@ def metrics_of(template: api.Template, arguments: Mapping[str, str], tracks: Tra
     return tuple(_metric(template, each, values) for each in template.spec.metrics)
 
 
-def _metric(template: api.Template, metric: api.Metric, values: Mapping[str, str]) -> judged.Metric:
+def _metric(template: Template, metric: declared.Metric, values: Mapping[str, str]) -> judged.Metric:
     name = f"{template.metadata.name}/{metric.name}"
     try:
         if metric.counter is not None:
@@ -79,9 +82,9 @@ def _metric(template: api.Template, metric: api.Metric, values: Mapping[str, str
 
 def _counter(
     name: str,
-    metric: api.Metric,
-    counter: api.Counter,
-    identity: api.Identity | None,
+    metric: declared.Metric,
+    counter: declared.Counter,
+    identity: Identity | None,
     values: Mapping[str, str],
 ) -> judged.CounterMetric:
     if identity is None:
@@ -104,7 +107,7 @@ def _counter(
 
 
 def _value(
-    name: str, metric: api.Metric, value: api.Value, identity: api.Identity | None, values: Mapping[str, str]
+    name: str, metric: declared.Metric, value: declared.Value, identity: Identity | None, values: Mapping[str, str]
 ) -> judged.ValueMetric:
     expression = fill(value.query, values)
     # A query without variables answers for every release at once; this one's value is taken from it by identity.
@@ -120,19 +123,19 @@ def _value(
     )
 
 
-def _track(identity: api.Identity, values: Mapping[str, str], *, candidate: bool) -> Track:
+def _track(identity: Identity, values: Mapping[str, str], *, candidate: bool) -> Track:
     labels = []
     for label in identity.labels:
-        regex = label.match is api.Match.REGEX
+        regex = label.match is Match.REGEX
         text = label.canary_text if candidate else label.stable_text
         labels.append(TrackLabel(label.name, fill_label(text, values, regex=regex), regex=regex))
     return tuple(labels)
 
 
-def _compare(compare: api.Compare) -> judged.Compare:
-    if compare.direction is not api.Direction.INCREASE:
+def _compare(compare: judges.Compare) -> judged.Compare:
+    if compare.direction is not judges.Direction.INCREASE:
         raise SpecInvalid(f"compare.direction {compare.direction} is not served yet")
-    if compare.against is not api.Against.STABLE:
+    if compare.against is not judges.Against.STABLE:
         raise SpecInvalid(f"compare.against {compare.against} is not served yet")
     return judged.Compare(
         tolerated_ratio=compare.tolerated_ratio.value,
@@ -142,7 +145,7 @@ def _compare(compare: api.Compare) -> judged.Compare:
     )
 
 
-def _threshold(metric: api.Metric) -> judged.Threshold:
+def _threshold(metric: declared.Metric) -> judged.Threshold:
     threshold = metric.threshold
     if threshold is None:
         judge = "burnRate" if metric.burn_rate is not None else "custom"

@@ -1,0 +1,129 @@
+"""The judges of a metric, as a template names them; the statistics are in `canary/analysis`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from canary.api.decimals import Alpha, Factor, Number, Percentage, ToleratedRatio
+from canary.api.duration import Duration
+from canary.api.model import SpecModel, rules
+from canary.api.text import Identifier, Label
+
+DEFAULT_TOLERATED_RATIO: Final = ToleratedRatio("1.5")
+DEFAULT_WINDOW: Final = Duration("1m")
+DEFAULT_CONSECUTIVE: Final = 3
+DEFAULT_PASS_AFTER: Final = 3
+DEFAULT_MIN_COUNT: Final = 50
+DEFAULT_WARM_UP: Final = Duration("30s")
+
+
+class Direction(StrEnum):
+    """Which difference is bad."""
+
+    INCREASE = "increase"
+    DECREASE = "decrease"
+    """Not served yet."""
+    EITHER = "either"
+    """Not served yet."""
+
+
+class Against(StrEnum):
+    """What the canary is compared with."""
+
+    STABLE = "stable"
+    """The version that serves, at the same time."""
+    BASELINE = "baseline"
+    """New pods of the stable version, as many as the canary's. Not served yet."""
+    HISTORY = "history"
+    """The stable version earlier. Not served yet."""
+
+
+class Compare(SpecModel):
+    """Sequential test of the canary's rate against stable's; it may look at any time without more false alarms."""
+
+    tolerated_ratio: ToleratedRatio = DEFAULT_TOLERATED_RATIO
+    """The canary's rate of bad events may be this many times stable's, in quotes. Absent: "1.5", because pods of the
+    same version differ by about that much."""
+    direction: Direction = Direction.INCREASE
+    """Which difference is bad. Absent: increase. decrease and either are not served yet."""
+    against: Against = Against.STABLE
+    """What the canary is compared with. Absent: stable. baseline and history are not served yet."""
+    min_count: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = DEFAULT_MIN_COUNT
+    """With fewer events of the canary's warm pods the metric does not pass; it may fail at any count. Absent: 50."""
+    warm_up: Duration = DEFAULT_WARM_UP
+    """After a canary pod is ready, its events count only against a tenfold rate for so long: cold caches are no defect,
+    a disaster is. A step does not end on events of this time alone. Absent: 30s."""
+    alpha: Alpha | None = None
+    """Bound on the chance of a false alarm of this metric in one release, in quotes. Absent: an even share of the
+    Rollout's analysis.alpha."""
+
+
+_SOME_BOUND: Final = "give min, max or both"
+_MIN_MAX: Final = "min must not be above max"
+
+
+class Threshold(SpecModel):
+    """Fixed bounds for the canary: of a value, or of a counter's bad events per event over the window."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            ("has(self.min) || has(self.max)", _SOME_BOUND),
+            ("!has(self.min) || !has(self.max) || double(self.min) <= double(self.max)", _MIN_MAX),
+        )
+    )
+
+    min: Number | None = None
+    """Lowest good value, in quotes. Absent: no lower bound."""
+    max: Number | None = None
+    """Highest good value, in quotes; of a counter, bad events per event: "0.05" is 5 %. Absent: no upper bound."""
+    window: Duration = DEFAULT_WINDOW
+    """A counter gives one measurement in each window: the bad events of all events in it. A value is measured at each
+    interval; its query has ranges of its own and ignores this. Absent: 1m."""
+    consecutive: Annotated[int, Field(ge=1, le=1000, strict=True)] = DEFAULT_CONSECUTIVE
+    """Fail when this many measurements in a row are out of bounds. Absent: 3, so that one odd scrape is no verdict."""
+    total: Annotated[int, Field(ge=1, le=10000, strict=True)] | None = None
+    """Fail when this many measurements of a release are out of bounds, in a row or not. Absent: no such limit."""
+    pass_after: Annotated[int, Field(ge=1, le=1000, strict=True)] = DEFAULT_PASS_AFTER
+    """Pass when this many measurements in a row are within bounds. Absent: 3."""
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError(_SOME_BOUND)
+        if self.min and self.max and self.min.value > self.max.value:
+            raise ValueError(_MIN_MAX)
+        return self
+
+
+class BurnWindow(SpecModel):
+    """A long and a short window that must both burn too fast."""
+
+    long: Duration
+    """The long window: enough evidence."""
+    short: Duration
+    """The short window: it still happens."""
+    factor: Factor
+    """How many times faster than the objective allows, in quotes."""
+
+
+class BurnRate(SpecModel):
+    """How fast the error budget of an objective is spent. Not served yet."""
+
+    objective: Percentage
+    """Share of good events that is promised, in percent, in quotes: "99.9"."""
+    windows: Annotated[tuple[BurnWindow, ...], Field(min_length=1, max_length=4)] | None = None
+    """Absent: 14.4 times over 1h and 5m, 6 times over 6h and 30m."""
+
+
+class Custom(SpecModel):
+    """A judge that the operator loads as a plug-in. Not served yet."""
+
+    name: Label
+    """The plug-in's name."""
+    params: Annotated[dict[Identifier, Annotated[str, Field(max_length=256)]], Field(max_length=16)] = Field(
+        default_factory=dict
+    )
+    """Its parameters, strings."""
