@@ -158,6 +158,8 @@ class RejectedVersion(StatusModel):
     """Git commit that brought it."""
     reason: Message = ""
     """Why."""
+    images: Annotated[tuple[Annotated[str, Field(max_length=512)], ...], Field(max_length=32)] = ()
+    """What it ran; by these a Deployment that is made anew with it is held."""
 
 
 class PastRelease(StatusModel):

@@ -68,7 +68,7 @@ def _memory(scope: Scope) -> tuple[Effect, ...]:
     """Keep the namespace's list of rejected versions in step with the status."""
     known = set(scope.observed.rejected_elsewhere)
     effects: list[Effect] = [
-        RememberRejected(r.template_hash, r.version_hash, r.commit, r.reason)
+        RememberRejected(r.template_hash, r.version_hash, r.commit, r.reason, r.images)
         for r in scope.state.rejected
         if r.template_hash not in known
     ]
@@ -107,5 +107,5 @@ def _finish(scope: Scope) -> tuple[Effect, ...]:
     )
     if not clean:
         return ()
-    stays_held = workload is not None and workload.held and scope.state.stable is not None and not scope.at_stable
+    stays_held = workload is not None and workload.held and not scope.at_stable
     return (Unlabel(workload=not stays_held), RemoveFinalizer())

@@ -1,12 +1,13 @@
-"""First sight, and the state in which nothing is under way."""
+"""What is asked before a version is adopted, and the state in which nothing is under way."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from canary.core.first_sight import adopt, commit_of_stable, first, forget_stable
 from canary.core.phases import Phase
 from canary.core.scope import Scope, begin, stay
-from canary.core.state import Revision, State
+from canary.core.state import State
 
 
 def pending(scope: Scope) -> State:
@@ -24,41 +25,9 @@ def pending(scope: Scope) -> State:
         )
     if workload.paused and not workload.held:
         return _pause(state)
-    active = workload.active
-    if len(active) > 1 and not workload.held:
-        return stay(
-            state, "Rolling", "Waits for the Deployment's roll to finish before it adopts the version that serves."
-        )
-    serving = max(active, key=lambda rs: rs.ready, default=None)
-    if serving is None and (workload.held or workload.replicas > 0):
-        return stay(
-            state, "NothingServes", "No ReplicaSet of the Deployment runs: there is no version to call stable yet."
-        )
-    return adopt(scope, serving.revision if serving else workload.revision)
-
-
-def adopt(scope: Scope, revision: Revision) -> State:
-    """Return the state in which a version that serves already is called stable: never analysed, never reverted."""
-    images = " ".join(revision.images) or "the present template"
-    return replace(
-        scope.state,
-        phase=Phase.STABLE,
-        stable=replace(revision, commit=_commit_of_stable(scope)),
-        release=None,
-        reason="Adopted",
-        message=f"Adopted {images} as stable: it served already.",
-        stalled=False,
-    )
-
-
-def _commit_of_stable(scope: Scope) -> str:
-    """Return the commit that says what serves, as far as the engine has settled on one; else an empty string.
-
-    A new version is applied before the engine says that it is, and the Rollout beside it is adopted in between: then
-    the commit is told a moment later.
-    """
-    workload = scope.observed.workload
-    return "" if workload is None or workload.held else scope.observed.applied
+    if scope.observed.notes_awaited:
+        return stay(state, "ReadingNotes", "Reads in Git's notes which versions were rejected here before.")
+    return first(scope)
 
 
 def paused(scope: Scope) -> State:
@@ -92,7 +61,8 @@ def stable(scope: Scope) -> State:
         if workload.held:
             return begin(scope, state)
         if workload.rolled_out:
-            return adopt(scope, workload.revision)
+            unknown = scope.stable_set is None and scope.is_rejected(workload.revision)
+            return forget_stable(scope) if unknown else adopt(scope, workload.revision)
         return stay(
             state,
             "Rolling",
@@ -102,7 +72,7 @@ def stable(scope: Scope) -> State:
         return stay(state, observed.problem_reason, observed.problem, stalled=True)
     if missing := unusable(scope):
         return stay(state, *missing, stalled=True)
-    if not state.stable.commit and (commit := _commit_of_stable(scope)):
+    if not state.stable.commit and (commit := commit_of_stable(scope)):
         return replace(state, stable=replace(state.stable, commit=commit))
     if state.stalled or state.reason in ("Rolling", ""):
         return stay(state, "Stable", f"{' '.join(state.stable.images)} serves.")

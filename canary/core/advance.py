@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canary.core.adopting import paused, pending, stable
+from canary.core.first_sight import first_refused, forget_stable, made_anew
 from canary.core.judging import what_is_bad
 from canary.core.leaving import left_for, never_let_go, rolled_to_another
 from canary.core.phases import Phase, Stage
@@ -33,7 +34,7 @@ def _whole(state: State) -> State:
     rests = state.phase in (Phase.PENDING, Phase.STABLE, Phase.PAUSED)
     if rests and state.release is not None:
         return replace(state, release=None)
-    if not rests and (state.release is None or state.stable is None):
+    if not rests and (state.release is None or (state.stable is None and state.phase is not Phase.HELD)):
         return replace(state, phase=Phase.STABLE if state.stable else Phase.PENDING, release=None)
     return state
 
@@ -42,6 +43,8 @@ def _following(scope: Scope) -> State:
     state = scope.state
     if scope.observed.deleting:
         return _deleting(scope)
+    if made_anew(scope):
+        return forget_stable(scope)
     match state.phase:
         case Phase.PENDING:
             return pending(scope)
@@ -50,7 +53,7 @@ def _following(scope: Scope) -> State:
         case Phase.STABLE:
             return stable(scope)
         case Phase.HELD:
-            return left_for(scope) or held(scope)
+            return left_for(scope) or (first_refused(scope) if state.stable is None else held(scope))
         case Phase.STARTING:
             return left_for(scope) or starting(scope)
         case Phase.STEP:

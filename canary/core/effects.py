@@ -117,11 +117,12 @@ class RememberRejected:
     version_hash: str
     commit: str
     reason: str
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetRejected:
-    """Take a version off the namespace's list: somebody asked to try it again."""
+    """Take a version off the namespace's list, and have Git's notes say so: somebody asked to try it again."""
 
     version_hash: str
     template_hash: str

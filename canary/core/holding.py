@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from canary.core.effects import Effect, Hold, LetGo, ScaleReplicaSet
+from canary.core.first_sight import may_run_first
 from canary.core.phases import Phase, Stage
 from canary.core.scope import Scope
 
@@ -10,8 +11,11 @@ from canary.core.scope import Scope
 def deployment(scope: Scope) -> tuple[Effect, ...]:
     """Hold, let go, and see that only the version that is meant to run has pods."""
     workload, state = scope.observed.workload, scope.state
-    if workload is None or state.stable is None or workload.other_owner:
+    if workload is None or workload.other_owner:
         return ()
+    if state.stable is None:
+        first_goes = may_run_first(scope) and not scope.observed.deleting
+        return (LetGo(workload.resource_version),) if first_goes else ()
     if _is_to_be_held(scope):
         return (Hold(workload.resource_version),)
     if state.past_the_point_of_no_return and state.release is not None:

@@ -24,6 +24,8 @@ def left_for(scope: Scope) -> State | None:
         message = sentences(reverted, "The Deployment says the stable version again.")
         return end(scope, "RolledBack" if bad else "Cancelled", message)
     ended = end(scope, "RolledBack" if bad else "Superseded", "A newer version came.")
+    if state.stable is None:  # the first version was refused: this one is seen for the first time
+        return replace(ended, phase=Phase.PENDING)
     return begin(scope, ended) if workload.held else ended
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from canary.analysis.verdict import Verdict
-from canary.core.state import Revert, Revision
+from canary.core.state import Rejected, Revert, Revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,15 @@ class WorkloadView:
     replica_sets: tuple[ReplicaSetView, ...] = ()
     """Those with wanted or existing pods first, then the others; newest first."""
     history_limit: int = 10
+    pods: int = 0
+    """That exist, by its status: told apart from ReplicaSets, which may be learned of later than the Deployment."""
     other_owner: str = ""
     """The name of another Rollout that holds this Deployment; empty when none does."""
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether no version of it has had a pod: it was just made, or was held when it was made."""
+        return not self.replica_sets and not self.pods
 
     @property
     def active(self) -> tuple[ReplicaSetView, ...]:
@@ -171,3 +178,7 @@ class Observed:
     """Whether stable alone would carry the whole load now, by the HPA's own target; True without an HPA."""
     rejected_elsewhere: tuple[str, ...] = ()
     """Template and version hashes on the namespace's list of rejected versions."""
+    noted: tuple[Rejected, ...] = ()
+    """Versions of this Rollout that Git's notes call rejected; read at first sight only, empty before and after."""
+    notes_awaited: bool = False
+    """Whether they are still being read. Never for long: what cannot be read in time counts as empty."""

@@ -28,6 +28,7 @@ def roll_back(scope: Scope, bad: Bad, *, stage: Stage | None = None) -> State:
         at=scope.now,
         commit=release.candidate.commit,
         reason=bad.reason,
+        images=release.candidate.images,
     )
     message = bad.message
     if stage is Stage.UNDO:

@@ -129,6 +129,7 @@ class Scope:
         stable_version = self.state.stable.version_hash if self.state.stable else ""
         known = {h for r in self.state.rejected for h in (r.template_hash, r.version_hash)}
         known.update(self.observed.rejected_elsewhere)
+        known.update(h for r in self.observed.noted for h in (r.template_hash, r.version_hash))
         known.discard(stable_version)
         return revision.template_hash in known or revision.version_hash in known
 

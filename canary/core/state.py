@@ -32,6 +32,8 @@ class Rejected:
     at: float
     commit: str = ""
     reason: str = ""
+    images: tuple[str, ...] = ()
+    """By these the admission policy holds a Deployment that is created with it; empty when nobody wrote them down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,25 +175,24 @@ async def _scale_replica_set(run: Pass, effect: fx.ScaleReplicaSet) -> None:
     await run.write(scaling.scale_replica_set(run.seen.named.namespace, effect.name, effect.replicas))
 
 
+def _listed(run: Pass) -> rejected.Listed:
+    named = run.seen.named
+    return rejected.Listed(named.namespace, named.plan.name, named.workload)
+
+
 async def _remember_rejected(run: Pass, effect: fx.RememberRejected) -> None:
     at = next((r.at for r in run.state.rejected if r.template_hash == effect.template_hash), run.now)
-    entry = Rejected(effect.template_hash, effect.version_hash, at, effect.commit, effect.reason)
+    entry = Rejected(effect.template_hash, effect.version_hash, at, effect.commit, effect.reason, effect.images)
     named = run.seen.named
     # From the cache, not from the look: an earlier effect of this pass may have written the list.
     present = run.cache.get(kinds.CONFIG_MAP, named.namespace, REJECTED_CONFIGMAP)
-    await run.write(rejected.add(present, named.namespace, named.plan.name, entry))
+    await run.write(rejected.add(present, _listed(run), entry))
 
 
 async def _forget_rejected(run: Pass, effect: fx.ForgetRejected) -> None:
     named = run.seen.named
     present = run.cache.get(kinds.CONFIG_MAP, named.namespace, REJECTED_CONFIGMAP)
-    write = rejected.forget(
-        present,
-        named.namespace,
-        named.plan.name,
-        template_hash=effect.template_hash,
-        version_hash=effect.version_hash,
-    )
+    write = rejected.forget(present, _listed(run), template_hash=effect.template_hash, version_hash=effect.version_hash)
     if write is not None:
         await run.write(write)
 

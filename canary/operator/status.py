@@ -87,6 +87,7 @@ def to_status(state: State, told: Shown, generation: int, before: Obj, now: floa
                 at=_time(r.at),
                 commit=r.commit,
                 reason=_cut(r.reason),
+                images=_images(r.images),
             )
             for r in state.rejected
         ),
@@ -113,7 +114,7 @@ def from_status(status: Obj) -> State:
         stable=_to_revision(model.stable),
         release=_to_release(model),
         rejected=tuple(
-            Rejected(r.template_hash, r.version_hash, round(r.at.timestamp(), 3), r.commit, r.reason)
+            Rejected(r.template_hash, r.version_hash, round(r.at.timestamp(), 3), r.commit, r.reason, r.images)
             for r in model.rejected
         ),
         history=tuple(
@@ -157,6 +158,10 @@ def _cut(text: str) -> str:
     return text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 1] + "…"
 
 
+def _images(images: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(image[:512] for image in images[:32])
+
+
 def _time(seconds: float) -> datetime:
     """Milliseconds, so that what is read back equals what was decided (times of a pass are rounded to them)."""
     return datetime.fromtimestamp(round(seconds, 3), UTC)
@@ -176,7 +181,7 @@ def _revision(revision: Revision | None) -> api.Revision | None:
     return api.Revision(
         template_hash=revision.template_hash,
         version_hash=revision.version_hash,
-        images=tuple(image[:512] for image in revision.images[:32]),
+        images=_images(revision.images),
         commit=revision.commit,
     )
 
@@ -266,7 +271,7 @@ def _past(past: Past) -> api.PastRelease:
         started_at=_time(past.started_at),
         ended_at=_time(past.ended_at),
         template_hash=past.template_hash,
-        images=tuple(image[:512] for image in past.images[:32]),
+        images=_images(past.images),
         commit=past.commit,
         revert_commit=past.revert_commit,
         message=_cut(past.message),

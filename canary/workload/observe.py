@@ -57,6 +57,7 @@ def workload_view(
         ),
         replica_sets=views,
         history_limit=int(spec.get("revisionHistoryLimit", 10)),
+        pods=int(status.get("replicas") or 0),
         other_owner=other_owner(deployment, rollout_name),
     )
 

@@ -1,13 +1,15 @@
 """The namespace's list of rejected versions: a ConfigMap that outlives the Rollout, and with it its status.
 
-One key for each Rollout, its value a JSON list, newest last. Each key is applied under a field manager of its own, so
-that writing one Rollout's list neither needs to read nor can lose another's.
+Two keys for each Rollout, applied under a field manager of their own, so that writing one Rollout's list neither needs
+to read nor can lose another's. The first is named after the Rollout, its value a JSON list, newest last. The second is
+for the admission policy, which can neither read JSON nor compute a hash: `hold_<Deployment>`, its value lines, of which
+the first is the Rollout's name and each other the images of a rejected version. An underscore is in no Rollout's name.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -17,6 +19,19 @@ from canary.core.state import REJECTED_LENGTH, Rejected
 
 _REASON_LENGTH = 200
 """Characters of a reason that are kept, so that a namespace's lists stay far below the 1 MiB of a ConfigMap."""
+
+
+HOLD_PREFIX = "hold_"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Whose list it is."""
+
+    namespace: str
+    rollout: str
+    workload: str
+    """Name of the Deployment."""
 
 
 def read(config_map: Manifest | None, rollout_name: str) -> tuple[Rejected, ...]:
@@ -34,33 +49,34 @@ def hashes(config_map: Manifest | None, rollout_name: str) -> tuple[str, ...]:
     return tuple(h for r in read(config_map, rollout_name) for h in (r.template_hash, r.version_hash))
 
 
-def add(config_map: Manifest | None, namespace: str, rollout_name: str, rejected: Rejected) -> Patch:
+def add(config_map: Manifest | None, whose: Listed, rejected: Rejected) -> Patch:
     """Return the write that puts a version on the list; the oldest go when there are more than fifty."""
-    others = tuple(r for r in read(config_map, rollout_name) if r.template_hash != rejected.template_hash)
-    return _write(namespace, rollout_name, (*others, rejected)[-REJECTED_LENGTH:])
+    others = tuple(r for r in read(config_map, whose.rollout) if r.template_hash != rejected.template_hash)
+    return _write(whose, (*others, rejected)[-REJECTED_LENGTH:])
 
 
-def forget(
-    config_map: Manifest | None, namespace: str, rollout_name: str, *, template_hash: str, version_hash: str
-) -> Patch | None:
+def forget(config_map: Manifest | None, whose: Listed, *, template_hash: str, version_hash: str) -> Patch | None:
     """Return the write that takes a version off the list; None when it is not on it."""
-    present = read(config_map, rollout_name)
+    present = read(config_map, whose.rollout)
     kept = tuple(r for r in present if r.template_hash != template_hash and r.version_hash != version_hash)
-    return None if kept == present else _write(namespace, rollout_name, kept)
+    return None if kept == present else _write(whose, kept)
 
 
-def _write(namespace: str, rollout_name: str, entries: tuple[Rejected, ...]) -> Patch:
-    ref = ObjectRef(*CONFIG_MAP, namespace, REJECTED_CONFIGMAP)
+def _write(whose: Listed, entries: tuple[Rejected, ...]) -> Patch:
+    ref = ObjectRef(*CONFIG_MAP, whose.namespace, REJECTED_CONFIGMAP)
     rows = [{**asdict(r), "reason": r.reason[:_REASON_LENGTH]} for r in entries]
+    images = dict.fromkeys(" ".join(r.images) for r in entries if r.images)
+    data = {whose.rollout: json.dumps(rows, sort_keys=True)} if rows else {}
+    if images:
+        data[HOLD_PREFIX + whose.workload] = "\n".join((whose.rollout, *images))
     body = {
         "apiVersion": ref.api_version,
         "kind": ref.kind,
-        "metadata": {"name": ref.name, "namespace": namespace},
-        # An applied empty mapping removes the key again.
-        "data": {rollout_name: json.dumps(rows, sort_keys=True)} if rows else {},
+        "metadata": {"name": ref.name, "namespace": whose.namespace},
+        "data": data,  # applied: a key that is not in it any more is removed
     }
     # A manager's name may have 128 characters, a Rollout's 253.
-    manager = f"{FIELD_MANAGER}-rejected-{sha256(rollout_name.encode()).hexdigest()[:12]}"
+    manager = f"{FIELD_MANAGER}-rejected-{sha256(whose.rollout.encode()).hexdigest()[:12]}"
     return Patch(ref, body, ContentType.APPLY, manager)
 
 
@@ -72,6 +88,7 @@ def _entry(entry: dict[str, Any]) -> Rejected | None:
             at=float(entry["at"]),
             commit=str(entry.get("commit", "")),
             reason=str(entry.get("reason", "")),
+            images=tuple(str(image) for image in entry.get("images") or ()),
         )
     except (KeyError, TypeError, ValueError):
         return None

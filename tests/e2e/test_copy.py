@@ -180,13 +180,14 @@ def test_the_copy_is_seen_until_its_last_pod_is_gone(app: App) -> None:
 def test_the_list_of_rejected_versions_is_written_read_and_shortened(app: App) -> None:
     ref = ObjectRef("v1", "ConfigMap", app.namespace, names.REJECTED_CONFIGMAP)
     first, second = Rejected("t1", "v1", 1.0, "c1", "bad"), Rejected("t2", "v2", 2.0)
-    app.operator.write(rejected.add(None, app.namespace, "web", first))
-    app.operator.write(rejected.add(None, app.namespace, "other", second))
-    app.operator.write(rejected.add(read(app.lab, ref), app.namespace, "web", second))
+    web, other = (rejected.Listed(app.namespace, name, name) for name in ("web", "other"))
+    app.operator.write(rejected.add(None, web, first))
+    app.operator.write(rejected.add(None, other, second))
+    app.operator.write(rejected.add(read(app.lab, ref), web, second))
     assert rejected.read(read(app.lab, ref), "web") == (first, second)
     for gone in (first, second):
         forgotten = rejected.forget(
-            read(app.lab, ref), app.namespace, "web", template_hash=gone.template_hash, version_hash=gone.version_hash
+            read(app.lab, ref), web, template_hash=gone.template_hash, version_hash=gone.version_hash
         )
         app.operator.write(forgotten)
     assert rejected.read(read(app.lab, ref), "web") == ()

@@ -12,7 +12,8 @@ import yaml
 from canary.api import names
 from canary.api.labelling import label, unlabel
 from canary.api.patch import DEPLOYMENT, REPLICA_SET, SERVICE, Manifest, ObjectRef, Patch
-from canary.workload import hold, pin, scaling
+from canary.core.state import Rejected
+from canary.workload import hold, pin, rejected, scaling
 from lab import waiting
 from lab.cluster import CommandFailed, Lab
 from tests.e2e.policies_in_force import wait_for_policies
@@ -229,6 +230,73 @@ def test_creation_is_not_held(empty: App) -> None:
     client_side_apply(empty.lab, empty.deployment("v1", {"app": "web", names.LABEL_ROLLOUT: "web"}))
     assert not empty.held
     assert empty.images_that_run() == {"v1"}
+
+
+def _reject(app: App, *versions: str) -> None:
+    """Write the namespace's list as the operator does, and wait until the API server has it."""
+    whose = rejected.Listed(app.namespace, "web-rollout", "web")
+    present = None
+    for version in versions:
+        entry = Rejected(f"t-{version}", f"v-{version}", 1.0, images=(version,))
+        write = rejected.add(present, whose, entry)
+        app.operator.write(write)
+        present = read(app.lab, write.ref)
+    probe = app.deployment("")
+    containers = [{"name": f"c{i}", "image": image} for i, image in enumerate(versions[-1].split())]
+    probe["spec"]["template"]["spec"]["containers"] = containers
+
+    def acts() -> bool:
+        made = app.lab.kubectl("create", "-f", "-", "--dry-run=server", "-o", "yaml", input=yaml.safe_dump(probe))
+        return bool(yaml.safe_load(made)["spec"].get("paused"))
+
+    waiting.until("the policy of first sight acts", acts, seconds=30)
+
+
+@pytest.mark.parametrize("write", [client_side_apply, server_side_apply], ids=["client-side", "server-side"])
+def test_a_deployment_that_is_made_with_a_rejected_version_is_held_in_the_write_that_makes_it(
+    empty: App, write: Writer
+) -> None:
+    _reject(empty, "v1", "v2")
+    write(empty.lab, empty.deployment("v2"))
+    assert empty.held
+    assert empty.live()["metadata"]["labels"] == {"app": "web", names.LABEL_ROLLOUT: "web-rollout"}
+    assert empty.images_that_run() == set()
+    write(empty.lab, empty.deployment("v2", paused=False))
+    write(empty.lab, empty.deployment("v3"))
+    assert empty.held, "from then on it is held as any other"
+    assert empty.images_that_run() == set()
+    empty.until_no_conflict(lambda: empty.operator.write(empty.let_go()))
+    assert empty.images_that_run() == {"v3"}
+
+
+def test_a_deployment_that_is_made_with_another_version_or_under_another_name_is_not_held(empty: App) -> None:
+    _reject(empty, "v2")
+    other = empty.deployment("v2")
+    other["metadata"]["name"] = "other"
+    client_side_apply(empty.lab, other)
+    client_side_apply(empty.lab, empty.deployment("v1"))
+    assert not empty.held
+    assert empty.images_that_run() == {"v1", "v2"}
+
+
+def test_a_version_of_several_images_is_recognised_by_all_of_them(empty: App) -> None:
+    _reject(empty, "init v2 sidecar")
+    several = empty.deployment("v2")
+    pod = several["spec"]["template"]["spec"]
+    pod["initContainers"] = [{"name": "init", "image": "init"}]
+    client_side_apply(empty.lab, several)
+    assert not empty.held
+    empty.lab.kubectl("delete", "deployment", "web", "-n", empty.namespace)
+    pod["containers"].append({"name": "sidecar", "image": "sidecar"})
+    client_side_apply(empty.lab, several)
+    assert empty.held
+
+
+def test_a_break_glass_member_makes_a_deployment_with_a_rejected_version(empty: App) -> None:
+    _reject(empty, "v2")
+    member = "--as=somebody", "--as-group=system:masters", f"--as-group={names.BREAK_GLASS_GROUP}"
+    empty.lab.kubectl("create", "-f", "-", *member, input=yaml.safe_dump(empty.deployment("v2")))
+    assert not empty.held
 
 
 def test_a_deployment_without_the_label_is_left_alone(empty: App) -> None:

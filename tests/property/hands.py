@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from canary.core.state import State
-from tests.property.parts import APPROVAL_PLAN, HALF_AT_ONCE, PLAN, UNJUDGED, Pods
+from tests.property.parts import APPROVAL_PLAN, HALF_AT_ONCE, PLAN, UNJUDGED
 from tests.property.world import World
 
 Hand: TypeAlias = Callable[[World, Random], None]
@@ -142,13 +142,12 @@ def the_deployment_is_scaled(world: World, random: Random) -> None:
 
 
 def the_deployment_goes_or_comes(world: World, _: Random) -> None:
-    """What comes is what Git says; nothing holds a first creation."""
-    world.exists, world.labelled, world.held, world.sets = not world.exists, False, False, {}
-    world.rv += 1
+    """What comes is what Git says; a first creation is held only when its version is on the list."""
     if world.exists:
-        world.version = world.git_version
-        world.allowed.add(world.version)
-        world.sets[world.version] = Pods(world.replicas, 0)
+        world.exists, world.labelled, world.held, world.sets = False, False, False, {}
+        world.rv += 1
+    else:
+        world.made(world.git_version)
     world.excused = True
 
 

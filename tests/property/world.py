@@ -24,7 +24,7 @@ from canary.core.observed import (
 )
 from canary.core.phases import POINT_OF_NO_RETURN, Phase, Stage
 from canary.core.plan import Plan
-from canary.core.state import Revert, Revision, State
+from canary.core.state import Rejected, Revert, Revision, State
 from tests.property.parts import PLAN, Copy, Pods, Refused, Violated, revision
 
 
@@ -70,6 +70,8 @@ class World:
     policies: bool = True
     listed: dict[str, str] = field(default_factory=dict)
     """The namespace's list: version hashes by template hash."""
+    noted: tuple[Rejected, ...] = ()
+    """What Git's notes tell."""
     allowed: set[str] = field(default_factory=lambda: {"good0"})
     """Versions that may have pods of the Deployment: adopted, judged, or let go by a person."""
     excused: bool = False
@@ -120,7 +122,7 @@ class World:
             active = [p for p in self.sets.values() if p.replicas]
             if len(active) == 1:
                 active[0].replicas = self.replicas
-            elif not active and self.replicas:
+            elif not active and self.replicas and self.sets:  # held when it was made, it has none
                 newest = list(self.sets.values())[-1]
                 newest.replicas = self.replicas
         else:
@@ -270,6 +272,7 @@ class World:
             deleting=self.deleting,
             finalizer=self.finalizer,
             stable_can_carry=self.carries,
+            noted=self.noted,
             rejected_elsewhere=tuple(h for pair in self.listed.items() for h in pair),
         )
 
@@ -321,7 +324,8 @@ class World:
         self._do(effect)
         if not isinstance(effect, fx.Emit | fx.RevertInGit):
             self.writes += 1
-        if before and self.exists and self.replicas and not self.endpoints() and not self.old_look:
+        ran = self.exists and self.sets  # of one that was deleted, or refused when it was made anew, nothing serves
+        if before and ran and self.replicas and not self.endpoints() and not self.old_look:
             raise Violated(f"{effect} takes the root Service's endpoints away")
         self.check()
 
@@ -409,12 +413,33 @@ class World:
             raise Refused
         release, stable = self.state.release, self.state.stable
         allowed = {stable.template_hash} if stable else set()
+        if not self.sets and self._may_run_first():
+            allowed.add(f"t-{self.version}")
         if release is not None and release.stage in POINT_OF_NO_RETURN:
             allowed.add(release.candidate.template_hash)
         if f"t-{self.version}" not in allowed:
             raise Violated(f"an unjudged template is let go: {self.version}")
         self.allowed.add(self.version)
         self.held, self.rv = False, self.rv + 1
+
+    def _may_run_first(self) -> bool:
+        """A version held when its Deployment was made may run if it is not a rejected one, or was asked for again."""
+        release = self.state.release
+        if release is not None and release.candidate.template_hash == f"t-{self.version}":
+            return not release.blocked
+        rejected = {h for r in (*self.state.rejected, *self.noted) for h in (r.template_hash, r.version_hash)}
+        rejected |= {*self.listed, *self.listed.values()}
+        return not rejected & {f"t-{self.version}", revision(self.version).version_hash}
+
+    def made(self, version: str) -> None:
+        """The Deployment is made anew with this version; one that is on the list is held in that very write."""
+        seen = revision(version)
+        listed = bool({*self.listed, *self.listed.values()} & {seen.template_hash, seen.version_hash})
+        self.exists, self.version, self.git_version, self.rv = True, version, version, self.rv + 1
+        self.held = self.labelled = self.policies and listed
+        self.sets = {} if self.held else {version: Pods(self.replicas, 0)}
+        if not self.held:
+            self.allowed.add(version)
 
     def _ensure(self, release: str, replicas: int, candidate: Revision) -> None:
         if not (self.exists and self.service):

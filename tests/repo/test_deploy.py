@@ -12,10 +12,12 @@ import yaml
 
 from canary.api import names
 from canary.api.rollout import DEFAULT_TEMPLATE
+from canary.workload.rejected import HOLD_PREFIX
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 BASE = DEPLOY / "base"
 POLICIES = sorted((BASE / "policies").glob("*.yaml"))
+FIRST_SIGHT = BASE / "policies" / "first-sight.yaml"
 MUTATING = [path for path in POLICIES if "kind: MutatingAdmissionPolicy\n" in path.read_text()]
 
 
@@ -46,7 +48,7 @@ def test_a_policy_names_only_annotations_and_labels_that_canary_knows(path):
     assert set(re.findall(r"canary\.delivery/[a-z-]+", path.read_text())) <= known
 
 
-@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [p for p in POLICIES if p != FIRST_SIGHT], ids=lambda path: path.stem)
 def test_a_policy_fails_closed_and_acts_on_labelled_objects_only(path):
     policy, binding = _documents(path)
     assert policy["spec"]["failurePolicy"] == "Fail"
@@ -60,6 +62,15 @@ def test_a_policy_fails_closed_and_acts_on_labelled_objects_only(path):
         c["expression"].endswith(f"'{names.LABEL_ROLLOUT}' in oldObject.metadata.labels") for c in conditions
     )
     assert by_selector or by_condition
+
+
+def test_the_policy_of_first_sight_acts_on_what_the_namespaces_list_names_and_never_refuses_a_deployment():
+    policy, binding = _documents(FIRST_SIGHT)
+    assert policy["spec"]["failurePolicy"] == "Ignore"  # a cluster that is rebuilt has to come up
+    assert policy["spec"]["paramKind"] == {"apiVersion": "v1", "kind": "ConfigMap"}
+    parameter = {"name": names.REJECTED_CONFIGMAP, "parameterNotFoundAction": "Allow"}
+    assert binding["spec"] == {"policyName": policy["metadata"]["name"], "paramRef": parameter}
+    assert set(re.findall(r"'([a-z]+_)' \+ object\.metadata\.name", FIRST_SIGHT.read_text())) == {HOLD_PREFIX}
 
 
 def test_no_right_is_a_wildcard():
