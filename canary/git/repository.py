@@ -91,7 +91,23 @@ class Repository:
         """
         if _BRANCH.fullmatch(branch) is None:
             raise SpecInvalid(f"{branch!r} is not the name of a branch")
-        reference = "refs/canary/" + hashlib.sha256(branch.encode()).hexdigest()[:20]
+        return self._fetch(f"refs/heads/{branch}", f"fetching {branch} of {self.shown}")
+
+    def fetch_reference(self, reference: str) -> str | None:
+        """Bring a reference of ours, such as `refs/notes/canary`, up to date; None when the server has none.
+
+        Raises
+        ------
+        GitUnavailable, Forbidden
+            By what git said.
+        """
+        try:
+            return self._fetch(reference, f"fetching {reference} of {self.shown}")
+        except NotFound:
+            return None
+
+    def _fetch(self, theirs: str, doing: str) -> str:
+        reference = "refs/canary/" + hashlib.sha256(theirs.encode()).hexdigest()[:20]
         arguments = (
             "fetch",
             "--quiet",
@@ -99,9 +115,8 @@ class Repository:
             "--no-write-fetch-head",
             "--filter=blob:none",
             "origin",
-            f"+refs/heads/{branch}:{reference}",
+            f"+{theirs}:{reference}",
         )
-        doing = f"fetching {branch} of {self.shown}"
         done = self._git(*arguments, remote=True)
         if done.code != 0 and looks_corrupt(done.stderr):
             self.prepare(anew=True)
@@ -172,6 +187,16 @@ class Repository:
             raise SpecInvalid(f"a path of {self.shown} has an empty, `.`, `..` or `.git` part")
         return self._edit(f"{_sha(tree)}^{{tree}}", split) or self._mktree(b"")
 
+    def blob(self, text: bytes) -> str:
+        """Write a file's content and return its name."""
+        done = self._git("hash-object", "-w", "--no-filters", "--stdin", stdin=text)
+        self._expect(done, f"writing a file for {self.shown}")
+        return done.stdout.decode().strip()
+
+    def empty_tree(self) -> str:
+        """Write the tree that has nothing in it."""
+        return self._mktree(b"")
+
     def commit(self, tree: str, parents: Sequence[str], message: str, seconds: int) -> str:
         """Write a commit whose every byte follows from the arguments and the configured identity."""
         identity = self._settings.identity
@@ -218,15 +243,19 @@ class Repository:
         GitUnavailable, Forbidden
             By what git said. After GitUnavailable the push may have happened: fetch and look.
         """
-        reference = f"refs/heads/{branch}"
+        return self.push_reference(f"refs/heads/{branch}", new, old)
+
+    def push_reference(self, reference: str, new: str, old: str | None) -> PushAnswer:
+        """Move a reference in the same way; with None for `old` it is made, if there is none yet."""
+        expected = _sha(old) if old is not None else ""
         done = self._git(
             "push", "--porcelain", "--no-verify", "--recurse-submodules=no",
-            f"--force-with-lease={reference}:{_sha(old)}", "origin", f"{_sha(new)}:{reference}", remote=True,
+            f"--force-with-lease={reference}:{expected}", "origin", f"{_sha(new)}:{reference}", remote=True,
         )  # fmt: skip
         if done.code == 0:
             return Pushed()
         refused = [line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.startswith("!")]
-        doing = f"pushing to {branch} of {self.shown}"
+        doing = f"pushing to {reference.removeprefix('refs/heads/')} of {self.shown}"
         if not refused or done.expired:
             self._expect(done, doing)
         reason = refused[0].split("\t")[-1] if refused else ""

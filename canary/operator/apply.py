@@ -40,6 +40,7 @@ class Pass:
     render_status: Callable[[Obj], Obj | None]
     """Given the present Rollout, returns the merge patch of its status, or None when it says so already."""
     ask_git: Callable[[fx.RevertInGit, Look, State], None]
+    note_retried: Callable[[fx.ForgetRejected, Look, float], None]
 
     async def write(self, write: Write) -> None:
         """Do one rendered write, and put its answer into the cache: the watch may be behind it for a while."""
@@ -195,6 +196,7 @@ async def _forget_rejected(run: Pass, effect: fx.ForgetRejected) -> None:
     write = rejected.forget(present, _listed(run), template_hash=effect.template_hash, version_hash=effect.version_hash)
     if write is not None:
         await run.write(write)
+    run.note_retried(effect, run.seen, run.now)
 
 
 async def _revert_in_git(run: Pass, effect: fx.RevertInGit) -> None:

@@ -16,6 +16,7 @@ from canary.errors import ApiConflict, CanaryError, Retryable
 from canary.git.credentials import Bindings
 from canary.git.history import Seen
 from canary.git.kustomize import find_kustomize
+from canary.git.notes import Note
 from canary.git.outcome import AlreadyReverted, BroughtBack, NeedsPullRequest, Outcome, RevertDone, Superseded
 from canary.git.provenance import NotFromGit, Provenance
 from canary.git.render import Renderer
@@ -42,12 +43,17 @@ class Job:
     release: str
     provenance: Provenance
     request: RevertRequest
+    note: Note
+    """What Git is to remember of the version, whatever becomes of the revert."""
+    commit: str
+    """That was applied when the version was first seen; empty when nobody knows."""
 
 
 @dataclass(slots=True)
 class _Standing:
     release: str
     job: Job | None
+    noted: bool = False
     task: asyncio.Task[None] | None = None
     revert: Revert | None = None
 
@@ -78,7 +84,16 @@ def job_of(effect: RevertInGit, seen: Look, state: State) -> Job | NotFromGit:
         report=effect.report,
         pushed=pushed,
     )
-    return Job(effect.release, origin.provenance, request)
+    note = Note(
+        rollout=request.rollout,
+        version_hash=effect.candidate.version_hash,
+        template_hash=effect.candidate.template_hash,
+        at=request.verdict_at,
+        reason=effect.report,
+        images=effect.candidate.images,
+        stable_commit=effect.stable.commit,
+    )
+    return Job(effect.release, origin.provenance, request, note, effect.candidate.commit or told)
 
 
 class Reverts:
@@ -91,6 +106,7 @@ class Reverts:
         wake: Callable[[Name], None],
         bindings: Callable[[], Bindings],
         settings: GitSettings,
+        noted: Callable[[Name, Provenance, str, Note], None],
         kustomize: str = "",
         random: Callable[[], float],
         telemetry: Telemetry,
@@ -99,6 +115,7 @@ class Reverts:
         self._wake = wake
         self._bindings = bindings
         self._settings = settings
+        self._noted = noted
         self._kustomize = kustomize
         self._random = random
         self._telemetry = telemetry
@@ -150,10 +167,18 @@ class Reverts:
                 answer = await self._try(key, job)
             self._telemetry.reverts.labels(answer.reason).inc()
             self._tell(key, standing, answer)
+            self._note(key, standing, job, answer)
             if answer.final:
                 return
             failures += 1
             await self._clock.sleep(BACKOFF.seconds(failures, self._random))
+
+    def _note(self, key: Name, standing: _Standing, job: Job, answer: Revert) -> None:
+        """After the revert, have Git remember the version on what brought it; a change by hand has no commit."""
+        commit = answer.culprits[0] if answer.culprits else job.commit if answer.final else ""
+        if commit and not standing.noted and answer.reason != NotFromGit.reason:
+            standing.noted = True
+            self._noted(key, job.provenance, commit, job.note)
 
     async def _try(self, key: Name, job: Job) -> Revert:
         began = self._clock.monotonic()

@@ -22,7 +22,7 @@ from canary.api.patch import Owner, annotations_of, labels_of
 from canary.api.rollout import Rollout
 from canary.core.observed import AnalysisView, Commands, Observed
 from canary.core.plan import Plan
-from canary.core.state import Revert, State
+from canary.core.state import Rejected, Revert, State
 from canary.operator import kinds
 from canary.operator.cache import Cache
 from canary.operator.client import Api
@@ -83,6 +83,8 @@ class Besides:
     policies: bool = True
     sync_asked: str = ""
     argocd_namespace: str = "argocd"
+    noted: tuple[Rejected, ...] = ()
+    notes_awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,8 @@ async def look(api: Api, cache: Cache, rollout: Obj, what: Named, state: State, 
         problem_reason=besides.problem_reason,
         stable_can_carry=can_carry,
         rejected_elsewhere=rejected.hashes(config_map, what.plan.name),
+        noted=besides.noted,
+        notes_awaited=besides.notes_awaited,
     )
     return Look(
         named=what,

@@ -23,6 +23,7 @@ from canary.operator.election import Election
 from canary.operator.git import Reverts
 from canary.operator.interests import Interests, targets_of
 from canary.operator.kinds import Kind, Obj
+from canary.operator.notes import Notes
 from canary.operator.queue import DeadlineQueue
 from canary.operator.reconcile import Reconciler
 from canary.operator.telemetry import Telemetry
@@ -67,11 +68,19 @@ class Operator:
             threads=config.file.query_threads,
             tick_seconds=config.file.tick_seconds,
         )
+        self._notes = Notes(
+            clock=clock,
+            wake=self.wake,
+            bindings=config.bindings,
+            settings=config.git_settings(),
+            random=random.random,
+        )
         self._reverts = Reverts(
             clock=clock,
             wake=self.wake,
             bindings=config.bindings,
             settings=config.git_settings(),
+            noted=self._notes.rejected,
             kustomize=config.file.git.kustomize,
             random=random.random,
             telemetry=telemetry,
@@ -82,6 +91,7 @@ class Operator:
             clock=clock,
             analyses=self._analyses,
             reverts=self._reverts,
+            notes=self._notes,
             telemetry=telemetry,
             leads=lambda: self.election.leads,
             argocd_namespace=config.file.argocd_namespace,
@@ -131,6 +141,7 @@ class Operator:
             for task in ticking:
                 task.cancel()
             self._reverts.stop()
+            self._notes.stop()
             await self.election.resign()
 
     async def _lead(self) -> None:

@@ -16,6 +16,7 @@ from canary.core.phases import Phase, Stage
 from canary.core.sentences import sentences
 from canary.core.state import State
 from canary.errors import ApiConflict, CanaryError, NeedsHuman, NotFound, SpecInvalid
+from canary.git.notes import Note
 from canary.operator import kinds
 from canary.operator.analysis import Analyses
 from canary.operator.apply import STATUS_MANAGER, Pass, apply
@@ -26,6 +27,8 @@ from canary.operator.git import Reverts
 from canary.operator.kinds import Obj
 from canary.operator.look import Besides, Look, Named, look, named
 from canary.operator.measuring import Problem, candidate_ready_at, problem_of, wanted
+from canary.operator.notes import Notes, Told
+from canary.operator.origin import Origin, origin_of, owners_of
 from canary.operator.planning import weight_wanted
 from canary.operator.status import Shown, from_status, merge_patch, shown, to_status
 from canary.operator.telemetry import Telemetry
@@ -65,6 +68,7 @@ class Reconciler:
         clock: Clock,
         analyses: Analyses,
         reverts: Reverts,
+        notes: Notes,
         telemetry: Telemetry,
         leads: Callable[[], bool],
         argocd_namespace: str = "argocd",
@@ -74,6 +78,7 @@ class Reconciler:
         self._clock = clock
         self._analyses = analyses
         self._reverts = reverts
+        self._notes = notes
         self._telemetry = telemetry
         self._leads = leads
         self._argocd_namespace = argocd_namespace
@@ -106,11 +111,13 @@ class Reconciler:
         self._memory.pop(key, None)
         self._analyses.want(key, None, {})
         self._reverts.forget(key)
+        self._notes.forget(key)
 
     async def _pass(self, key: Name, rollout: Obj, memory: _Memory, now: float) -> float | None:
         state = _state_of(rollout)
         what, problem = self._named(rollout, memory)
         release = state.release
+        told = self._told(key, what, state)
         besides = Besides(
             analysis=self._analyses.view(key),
             revert=self._reverts.outcome(key, release.id) if release else None,
@@ -119,6 +126,8 @@ class Reconciler:
             policies=self.policies,
             sync_asked=memory.sync_asked,
             argocd_namespace=self._argocd_namespace,
+            noted=told.rejected,
+            notes_awaited=told.awaited,
         )
         seen = await look(self._api, self._cache, rollout, what, state, besides, now)
         decision = decide(what.plan, state, seen.observed, now)
@@ -160,6 +169,7 @@ class Reconciler:
             now=now,
             render_status=render,
             ask_git=lambda effect, at, decided: self._reverts.ask(key, effect, at, decided),
+            note_retried=lambda effect, at, when: self._note_retried(key, effect, at, when),
         )
 
     def _named(self, rollout: Obj, memory: _Memory) -> tuple[Named, Problem | None]:
@@ -173,6 +183,23 @@ class Reconciler:
                     raise
                 return memory.named, Problem(error.reason, str(error))
         return memory.named, problem_of(self._cache, memory.named, self._analyses.source_names)
+
+    def _told(self, key: Name, what: Named, state: State) -> Told:
+        """Ask Git's notes what was rejected here before, at first sight and only then."""
+        if state.phase is not Phase.PENDING:
+            self._notes.forget(key)
+            return Told()
+        deployment = self._cache.get(kinds.DEPLOYMENT, what.namespace, what.workload)
+        origin = origin_of(self._cache, deployment, self._argocd_namespace) if deployment else Origin()
+        engines = owners_of(deployment, self._argocd_namespace) if deployment else ()
+        owned = any(self._cache.get(*engine) is not None for engine in engines)
+        return self._notes.at_first_sight(key, origin, owned=owned)
+
+    def _note_retried(self, key: Name, effect: fx.ForgetRejected, seen: Look, now: float) -> None:
+        where = seen.origin.provenance
+        if where is not None:
+            note = Note("/".join(key), effect.version_hash, effect.template_hash, int(now), retried=True)
+            self._notes.retried(key, where, note)
 
     def _judge(self, key: Name, seen: Look, state: State) -> None:
         try:
@@ -253,6 +280,8 @@ def _state_of(rollout: Obj) -> State:
 def _patience(state: State) -> float | None:
     """Return how long a look may be the last one although nothing watched changes; None for ever."""
     release = state.release
+    if state.phase is Phase.PENDING and state.reason == "ReadingNotes":
+        return WAITING_SECONDS
     if release is None:
         return WATCHING_SECONDS if state.drained_since is not None else None
     match state.phase:

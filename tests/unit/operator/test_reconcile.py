@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from canary.analysis.verdict import MetricReading, Outcome, Reason, Verdict, combine
 from canary.core.observed import AnalysisView
-from canary.core.state import Revert
+from canary.core.state import Rejected, Revert
 from canary.errors import ApiConflict, ApiUnavailable, CanaryError
 from canary.git.credentials import Bindings
 from canary.git.repository import GitSettings
@@ -20,8 +20,10 @@ from canary.operator.analysis import Analyses
 from canary.operator.cache import Cache
 from canary.operator.clock import FakeClock
 from canary.operator.git import Reverts
+from canary.operator.notes import Notes, Told
 from canary.operator.reconcile import Reconciler
 from canary.operator.telemetry import Telemetry
+from canary.workload.hashing import revision_of
 from tests.unit.git.applications import NEWER, application, trying_again
 from tests.unit.operator.cluster import NS, Cluster, rollout
 from tests.unit.operator.fake_api import FakeApi
@@ -59,6 +61,16 @@ class Git(Reverts):
         return self.answer
 
 
+class Remembered(Notes):
+    """Git's notes tell what the test wants."""
+
+    told = Told()
+
+    @override
+    def at_first_sight(self, key, origin, *, owned):
+        return self.told
+
+
 class World:
     def __init__(self, tmp_path: Path) -> None:
         self.api, self.clock, self.cache = FakeApi(), FakeClock(), Cache()
@@ -78,8 +90,16 @@ class World:
             wake=lambda key: None,
             bindings=Bindings,
             settings=GitSettings(tmp_path),
+            noted=lambda *_: None,
             random=lambda: 0.0,
             telemetry=telemetry,
+        )
+        self.notes = Remembered(
+            clock=self.clock,
+            wake=lambda key: None,
+            bindings=Bindings,
+            settings=GitSettings(tmp_path),
+            random=lambda: 0.0,
         )
         self.leads = True
         self.reconciler = Reconciler(
@@ -88,6 +108,7 @@ class World:
             clock=self.clock,
             analyses=self.judges,
             reverts=self.git,
+            notes=self.notes,
             telemetry=telemetry,
             leads=lambda: self.leads,
         )
@@ -372,3 +393,35 @@ async def test_two_rollouts_of_one_source_do_not_undo_each_others_requests(world
     for _ in range(10):
         await world.step()
     assert ("patch", "Application", "shop") not in world.api.log
+
+
+async def test_nothing_is_adopted_while_gits_notes_are_read(world):
+    world.notes.told = Told(awaited=True)
+    for _ in range(5):
+        assert await world.step() is not None
+    assert (world.status["phase"], world.status["reason"]) == ("Pending", "ReadingNotes")
+    world.notes.told = Told()
+    await world.until(world.phase_is("Stable"))
+
+
+async def test_a_version_that_gits_notes_call_rejected_is_refused_and_listed_in_the_namespace(world):
+    serving = revision_of(world.cluster.deployment()["spec"]["template"])
+    noted = Rejected(serving.template_hash, serving.version_hash, 5.0, "abc", "5xx", serving.images)
+    world.notes.told = Told((noted,))
+    await world.until(lambda: world.status.get("reason") == "RejectedServes")
+    assert world.status["rejected"][0]["images"] == ["v1"]
+    listed = world.api.peek(kinds.CONFIG_MAP, NS, "canary-rejected-versions")["data"]
+    assert listed["hold_checkout"] == "checkout\nv1"
+    assert {c["type"] for c in world.status["conditions"]} == {"Ready", "Stalled"}
+
+
+async def test_a_list_in_status_outlives_a_restart_with_its_images(world):
+    await world.until(world.phase_is("Stable"))
+    world.cluster.push("v2")
+    await world.until(lambda: world.weight == 10)
+    world.judges.outcome = Outcome.FAIL
+    await world.until(world.phase_is("Reverting"))
+    assert world.status["rejected"][0]["images"] == ["v2"]
+    await world.step()
+    listed = world.api.peek(kinds.CONFIG_MAP, NS, "canary-rejected-versions")["data"]
+    assert listed["hold_checkout"] == "checkout\nv2"
