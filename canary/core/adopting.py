@@ -89,8 +89,14 @@ def _missing(what: str, field: str) -> str:
 
 
 def unusable(scope: Scope) -> tuple[str, str] | None:
-    """Return reason and sentence when the Service or the route cannot be worked with."""
-    service, traffic = scope.observed.service, scope.observed.traffic
+    """Return reason and sentence when the Deployment, the Service or the route cannot be worked with."""
+    workload, service, traffic = scope.observed.workload, scope.observed.service, scope.observed.traffic
+    if workload is not None and workload.history_limit < 1 and scope.state.phase in (Phase.STABLE, Phase.HELD):
+        message = (
+            "The Deployment has revisionHistoryLimit 0: scaled to zero while held, its stable version would be lost. "
+            "Set it to 1 or more."
+        )
+        return "HistoryLimitZero", message
     if service is None:
         return "ServiceNotFound", _missing(f"Service {scope.plan.service!r}", "spec.service.name")
     if service.other_owner:

@@ -33,14 +33,6 @@ def held(scope: Scope) -> State:
         return stay(state, observed.problem_reason, observed.problem, stalled=True)
     if missing := unusable(scope):
         return stay(state, *missing, stalled=True)
-    if workload.history_limit < 1:
-        return stay(
-            state,
-            "HistoryLimitZero",
-            "The Deployment has revisionHistoryLimit 0: scaled to zero while held, its stable version would be lost. "
-            "Set it to 1 or more.",
-            stalled=True,
-        )
     stable = scope.stable_set
     if (
         stable is None

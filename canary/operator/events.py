@@ -1,4 +1,4 @@
-"""Kubernetes Events on a Rollout, each told once: the name follows from what is said."""
+"""Kubernetes Events, each told once: the name follows from what is said."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 
 from canary.errors import ApiConflict, CanaryError
 from canary.operator.client import Api
-from canary.operator.kinds import EVENT, ROLLOUT, Obj
+from canary.operator.kinds import EVENT, Obj
 
 COMPONENT: Final = "canary"
 BUCKET_SECONDS: Final = 600
@@ -18,9 +18,9 @@ BUCKET_SECONDS: Final = 600
 _log = structlog.get_logger(__name__)
 
 
-def event(rollout: Obj, reason: str, message: str, *, warning: bool, now: float) -> Obj:
+def event(about: Obj, reason: str, message: str, *, warning: bool, now: float) -> Obj:
     """Return the Event."""
-    meta = rollout["metadata"]
+    meta = about["metadata"]
     said = f"{meta.get('uid')}/{reason}/{message}/{int(now // BUCKET_SECONDS)}"
     time = datetime.fromtimestamp(int(now), UTC).isoformat().replace("+00:00", "Z")
     return {
@@ -31,8 +31,8 @@ def event(rollout: Obj, reason: str, message: str, *, warning: bool, now: float)
             "name": f"{meta['name']}.{hashlib.sha256(said.encode()).hexdigest()[:16]}",
         },
         "involvedObject": {
-            "apiVersion": ROLLOUT.api_version,
-            "kind": ROLLOUT.kind,
+            "apiVersion": about["apiVersion"],
+            "kind": about["kind"],
             "namespace": meta["namespace"],
             "name": meta["name"],
             "uid": meta.get("uid", ""),
@@ -49,10 +49,10 @@ def event(rollout: Obj, reason: str, message: str, *, warning: bool, now: float)
     }
 
 
-async def emit(api: Api, rollout: Obj, reason: str, message: str, *, warning: bool, now: float) -> None:
+async def emit(api: Api, about: Obj, reason: str, message: str, *, warning: bool, now: float) -> None:
     """Tell; what cannot be told is logged, and never stands in the way of what is done."""
     try:
-        await api.create(EVENT, event(rollout, reason, message, warning=warning, now=now), manager=COMPONENT)
+        await api.create(EVENT, event(about, reason, message, warning=warning, now=now), manager=COMPONENT)
     except ApiConflict:
         return  # told before
     except CanaryError as error:

@@ -24,6 +24,7 @@ from canary.operator.git import Reverts
 from canary.operator.interests import Interests, targets_of
 from canary.operator.kinds import Kind, Obj
 from canary.operator.notes import Notes
+from canary.operator.orphans import Orphans
 from canary.operator.queue import DeadlineQueue
 from canary.operator.reconcile import Reconciler
 from canary.operator.telemetry import Telemetry
@@ -96,6 +97,9 @@ class Operator:
             leads=lambda: self.election.leads,
             argocd_namespace=config.file.argocd_namespace,
         )
+        self._orphans = Orphans(
+            api=api, cache=self.cache, clock=clock, telemetry=telemetry, leads=lambda: self.election.leads
+        )
         self._workers = Workers(
             self._queue,
             self._reconciler.reconcile,
@@ -128,6 +132,7 @@ class Operator:
             asyncio.create_task(self._analyses.run(), name="ticker"),
             asyncio.create_task(self._list_and_resync(on_kinds), name="resync"),
             asyncio.create_task(self._measure(), name="measure"),
+            asyncio.create_task(self._orphans.run(), name="orphans"),
             asyncio.create_task(self._lead(), name="election"),
         ]
         stopped = asyncio.create_task(stop.wait(), name="stop")
@@ -238,6 +243,7 @@ class Operator:
             self._look_at(key)
         woken = self._interests.of(kind, obj)
         if kind is kinds.DEPLOYMENT:  # it says which Kustomization or Application it belongs to
+            self._orphans.seen(obj)
             for rollout in woken:
                 self._look_at(rollout)
         for rollout in woken:

@@ -14,6 +14,12 @@ class Telemetry:
         self.stalled = Gauge(
             "canary_rollout_stalled", "1 while nothing moves until somebody acts.", ["namespace", "rollout"], registry=r
         )
+        self.orphans = Gauge(
+            "canary_deployment_without_rollout",
+            "1 for a Deployment that is labelled, and held at each new version, and that no Rollout asks for.",
+            ["namespace", "deployment"],
+            registry=r,
+        )
         self.weight = Gauge(
             "canary_weight_percent",
             "Share of traffic for the canary, as its route says.",
