@@ -26,7 +26,7 @@ def advance(scope: Scope) -> State:
     """Return the state after one look; the same state when nothing changes."""
     scope = replace(scope, state=_whole(scope.state))
     scope = replace(scope, state=_note_drain(scope))
-    return waiting(scope, _following(scope))
+    return forget_stable(scope) if made_anew(scope) else waiting(scope, _following(scope))
 
 
 def _whole(state: State) -> State:
@@ -43,8 +43,6 @@ def _following(scope: Scope) -> State:
     state = scope.state
     if scope.observed.deleting:
         return _deleting(scope)
-    if made_anew(scope):
-        return forget_stable(scope)
     match state.phase:
         case Phase.PENDING:
             return pending(scope)

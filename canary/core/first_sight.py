@@ -99,7 +99,7 @@ def first_refused(scope: Scope) -> State:
 def made_anew(scope: Scope) -> bool:
     """Return whether the Deployment was deleted and made again with another template than the one called stable."""
     workload, state = scope.observed.workload, scope.state
-    if workload is None or state.stable is None or state.past_the_point_of_no_return:
+    if workload is None or state.stable is None or state.past_the_point_of_no_return or scope.observed.deleting:
         return False
     return workload.never_ran and not scope.at_stable
 

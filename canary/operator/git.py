@@ -25,6 +25,7 @@ from canary.git.revert import RevertRequest, revert
 from canary.operator.cache import Name
 from canary.operator.clock import Clock
 from canary.operator.look import Look
+from canary.operator.notes import Notes
 from canary.operator.queue import Backoff
 from canary.operator.telemetry import Telemetry
 from canary.operator.threads import Threads
@@ -106,7 +107,7 @@ class Reverts:
         wake: Callable[[Name], None],
         bindings: Callable[[], Bindings],
         settings: GitSettings,
-        noted: Callable[[Name, Provenance, str, Note], None],
+        notes: Notes,
         kustomize: str = "",
         random: Callable[[], float],
         telemetry: Telemetry,
@@ -115,7 +116,8 @@ class Reverts:
         self._wake = wake
         self._bindings = bindings
         self._settings = settings
-        self._noted = noted
+        self.notes = notes
+        """Of the same repositories."""
         self._kustomize = kustomize
         self._random = random
         self._telemetry = telemetry
@@ -178,7 +180,7 @@ class Reverts:
         commit = answer.culprits[0] if answer.culprits else job.commit if answer.final else ""
         if commit and not standing.noted and answer.reason != NotFromGit.reason:
             standing.noted = True
-            self._noted(key, job.provenance, commit, job.note)
+            self.notes.rejected(key, job.provenance, commit, job.note)
 
     async def _try(self, key: Name, job: Job) -> Revert:
         began = self._clock.monotonic()

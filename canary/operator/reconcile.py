@@ -27,7 +27,7 @@ from canary.operator.git import Reverts
 from canary.operator.kinds import Obj
 from canary.operator.look import Besides, Look, Named, look, named
 from canary.operator.measuring import Problem, candidate_ready_at, problem_of, wanted
-from canary.operator.notes import Notes, Told
+from canary.operator.notes import Told
 from canary.operator.origin import Origin, origin_of, owners_of
 from canary.operator.planning import weight_wanted
 from canary.operator.status import Shown, from_status, merge_patch, shown, to_status
@@ -68,7 +68,6 @@ class Reconciler:
         clock: Clock,
         analyses: Analyses,
         reverts: Reverts,
-        notes: Notes,
         telemetry: Telemetry,
         leads: Callable[[], bool],
         argocd_namespace: str = "argocd",
@@ -78,7 +77,6 @@ class Reconciler:
         self._clock = clock
         self._analyses = analyses
         self._reverts = reverts
-        self._notes = notes
         self._telemetry = telemetry
         self._leads = leads
         self._argocd_namespace = argocd_namespace
@@ -111,7 +109,7 @@ class Reconciler:
         self._memory.pop(key, None)
         self._analyses.want(key, None, {})
         self._reverts.forget(key)
-        self._notes.forget(key)
+        self._reverts.notes.forget(key)
 
     async def _pass(self, key: Name, rollout: Obj, memory: _Memory, now: float) -> float | None:
         state = _state_of(rollout)
@@ -187,19 +185,19 @@ class Reconciler:
     def _told(self, key: Name, what: Named, state: State) -> Told:
         """Ask Git's notes what was rejected here before, at first sight and only then."""
         if state.phase is not Phase.PENDING:
-            self._notes.forget(key)
+            self._reverts.notes.forget(key)
             return Told()
         deployment = self._cache.get(kinds.DEPLOYMENT, what.namespace, what.workload)
         origin = origin_of(self._cache, deployment, self._argocd_namespace) if deployment else Origin()
         engines = owners_of(deployment, self._argocd_namespace) if deployment else ()
         owned = any(self._cache.get(*engine) is not None for engine in engines)
-        return self._notes.at_first_sight(key, origin, owned=owned)
+        return self._reverts.notes.at_first_sight(key, origin, owned=owned)
 
     def _note_retried(self, key: Name, effect: fx.ForgetRejected, seen: Look, now: float) -> None:
         where = seen.origin.provenance
         if where is not None:
             note = Note("/".join(key), effect.version_hash, effect.template_hash, int(now), retried=True)
-            self._notes.retried(key, where, note)
+            self._reverts.notes.retried(key, where, note)
 
     def _judge(self, key: Name, seen: Look, state: State) -> None:
         try:

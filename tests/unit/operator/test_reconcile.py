@@ -85,21 +85,21 @@ class World:
             wake=lambda key: None,
             telemetry=telemetry,
         )
-        self.git = Git(
-            clock=self.clock,
-            wake=lambda key: None,
-            bindings=Bindings,
-            settings=GitSettings(tmp_path),
-            noted=lambda *_: None,
-            random=lambda: 0.0,
-            telemetry=telemetry,
-        )
         self.notes = Remembered(
             clock=self.clock,
             wake=lambda key: None,
             bindings=Bindings,
             settings=GitSettings(tmp_path),
             random=lambda: 0.0,
+        )
+        self.git = Git(
+            clock=self.clock,
+            wake=lambda key: None,
+            bindings=Bindings,
+            settings=GitSettings(tmp_path),
+            notes=self.notes,
+            random=lambda: 0.0,
+            telemetry=telemetry,
         )
         self.leads = True
         self.reconciler = Reconciler(
@@ -108,7 +108,6 @@ class World:
             clock=self.clock,
             analyses=self.judges,
             reverts=self.git,
-            notes=self.notes,
             telemetry=telemetry,
             leads=lambda: self.leads,
         )
