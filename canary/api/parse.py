@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
@@ -22,6 +22,10 @@ _Model = TypeVar("_Model", Rollout, AnalysisTemplate, ClusterAnalysisTemplate)
 _TEMPLATES: Final[dict[str, type[AnalysisTemplate | ClusterAnalysisTemplate]]] = {
     "AnalysisTemplate": AnalysisTemplate,
     "ClusterAnalysisTemplate": ClusterAnalysisTemplate,
+}
+_MODELS: Final[dict[str, type[Rollout | AnalysisTemplate | ClusterAnalysisTemplate]]] = {
+    "Rollout": Rollout,
+    **_TEMPLATES,
 }
 
 
@@ -52,17 +56,42 @@ def parse_template(document: Document) -> Template:
     raise SpecInvalid(f"{_named(document)}: the kind of a template is {' or '.join(_TEMPLATES)}")
 
 
+def problems_of(document: Document) -> tuple[str, ...]:
+    """Say everything that is wrong with a Rollout or template, a sentence each, which begins with the field's path.
+
+    Raises
+    ------
+    SpecInvalid
+        For any other kind.
+    """
+    kind = str(document.get("kind", ""))
+    if kind not in _MODELS:
+        raise SpecInvalid(f"{_named(document)}: the kind is {', '.join(_MODELS)}")
+    return tuple(_problems(_MODELS[kind], document))
+
+
 def _parse(model: type[_Model], document: Document) -> _Model:
-    kind = model.__name__
     # Before the models' own errors, because it explains them: `traffic: {istio: ...}` is no misspelling.
-    for refused in not_served_in(kind, document):
-        raise SpecInvalid(f"{_named(document, kind)}: {refused.message}")
+    for refused in not_served_in(model.__name__, document):
+        raise SpecInvalid(f"{_named(document, model.__name__)}: {refused.message}")
     try:
         return model.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
-        problems = [sentence(problem, schema_of(model)) for problem in error.errors(include_url=False)]
+        problems = _sentences(model, error)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise SpecInvalid(f"{_named(document, kind)}: {problems[0]}{more}") from error
+        raise SpecInvalid(f"{_named(document, model.__name__)}: {problems[0]}{more}") from error
+
+
+def _problems(model: type[Rollout | AnalysisTemplate | ClusterAnalysisTemplate], document: Document) -> Iterator[str]:
+    yield from (refused.message for refused in not_served_in(model.__name__, document))
+    try:
+        model.model_validate(document, by_alias=True, by_name=False)
+    except ValidationError as error:
+        yield from _sentences(model, error)
+
+
+def _sentences(model: type[Rollout | AnalysisTemplate | ClusterAnalysisTemplate], error: ValidationError) -> list[str]:
+    return [sentence(problem, schema_of(model)) for problem in error.errors(include_url=False)]
 
 
 def _named(document: Document, kind: str = "") -> str:

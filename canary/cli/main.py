@@ -20,6 +20,7 @@ from canary.cli.cluster import Target
 from canary.cli.crds import crds
 from canary.cli.exits import Exit
 from canary.cli.get import get
+from canary.cli.lint import lint
 from canary.cli.options import Context, Kubeconfig, Namespace
 from canary.cli.pause import pause
 from canary.cli.promote import promote
@@ -126,6 +127,7 @@ def start(
 for _panel, _commands in {
     "Look": (get, status, watch, why),
     "Act": (approve, pause, resume, promote, abort, retry),
+    "Without a cluster": (lint,),
     "Operate": (run, crds, version),
 }.items():
     for _command in _commands:

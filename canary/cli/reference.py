@@ -59,6 +59,7 @@ EXAMPLES: Final = {
     "promote": "canary promote checkout --yes",
     "abort": "canary abort checkout --yes",
     "retry": "canary retry checkout",
+    "lint": "canary lint deploy/ --rate 20",
     "run": "canary run --config /etc/canary/config.yaml",
     "crds": "canary crds | kubectl apply --server-side -f -",
     "version": "canary version -o json",
