@@ -154,11 +154,11 @@ class Lab:
         """Server-side apply of YAML documents by a field manager of the lab's own."""
         self.kubectl("apply", "--server-side", "--field-manager=lab", "-f", "-", input=manifests)
 
-    def kubeconfig_for(self, service_account: str, namespace: str) -> Path:
-        """Give a kubeconfig that is this ServiceAccount and nothing more, by a token of 24 hours."""
+    def kubeconfig_for(self, service_account: str, namespace: str, *, file: Path | None = None) -> Path:
+        """Give a kubeconfig that is this ServiceAccount and nothing more, by a token of 24 hours of its own."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
         token = self.api("POST", path, {"spec": {"expirationSeconds": 86400}})["status"]["token"]
-        file = self.folder / f"kubeconfig-{namespace}-{service_account}"
+        file = file or self.folder / f"kubeconfig-{namespace}-{service_account}"
         self._write_kubeconfig(file, token)
         return file
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 
+from lab.node.processes import Process as Container
+from lab.node.records import Records
+from lab.parts.gateway import Envoy
 from lab.parts.part import Part
 from lab.slow import SlowDoor
+
+_LOOK_SECONDS = 0.05
 
 
 class Faults:
@@ -44,6 +51,45 @@ class Faults:
     def slow(self, name: str, seconds: float) -> None:
         """Hold back each chunk of the part's answers; 0 ends it. Only parts with a door: prometheus, git."""
         self._door(name).delay_seconds = seconds
+
+    def kill9_pod(self, uid: str) -> int:
+        """`kill -9` each container of a pod, as a node out of memory does; give how many there were."""
+        records = Records(self._find("node").folder)
+        pod = records.read_all()[uid]
+        running = [
+            Container.adopt(records.attempt_dir(uid, name, container.attempt))
+            for name, container in pod.containers.items()
+        ]
+        found = [container for container in running if container is not None and container.ref.alive()]
+        for container in found:
+            container.signal(signal.SIGKILL)
+        return len(found)
+
+    def drain(self, name: str) -> None:
+        """Take an Envoy out of service as a node's drain does: no new connections, the kept ones ended, then the end."""
+        part = self._find(name)
+        if not isinstance(part, Envoy):
+            raise TypeError(f"{name} cannot be drained; Envoys can")
+        part.drain()
+        part.process.stop()
+
+    @contextlib.contextmanager
+    def kept(self, name: str) -> Iterator[None]:
+        """Inside the block the part is started again whenever it has died, as a kubelet does."""
+        part, over = self._find(name), threading.Event()
+
+        def keep() -> None:
+            while not over.wait(_LOOK_SECONDS):
+                part.launch()  # nothing while it runs
+
+        keeper = threading.Thread(target=keep, name=f"keeper of {name}", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            over.set()
+            keeper.join()
+            part.start()
 
     @contextlib.contextmanager
     def stopped(self, name: str) -> Iterator[None]:

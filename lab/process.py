@@ -72,14 +72,16 @@ class Process:
                 os.killpg(self._popen.pid, number)
 
     def freeze(self) -> None:
-        """SIGSTOP, and wait until every thread has stopped: until then it may still answer."""
-        self.signal(signal.SIGSTOP)
+        """SIGSTOP, and wait until every thread has stopped: until then it may still answer. One that died has stopped."""
         tasks = Path(f"/proc/{self.pid}/task")
-        waiting.until(
-            f"{self.name} stands still",
-            lambda: all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt" for task in tasks.iterdir()),
-            every_seconds=0.005,
-        )
+        self.signal(signal.SIGSTOP)
+        waiting.until(f"{self.name} stands still", lambda: not tasks.exists() or self.stands_still, every_seconds=0.005)
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether every thread of it has stopped."""
+        tasks = Path(f"/proc/{self.pid}/task")
+        return self.alive and all(_state(task) in "Tt" for task in tasks.iterdir())
 
     def thaw(self) -> None:
         self.signal(signal.SIGCONT)
@@ -102,3 +104,7 @@ class Process:
     def tail(self, lines: int = 15) -> str:
         text = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join([f"-- last lines of {self.log}", *(line[:400] for line in text[-lines:])])
+
+
+def _state(task: Path) -> str:
+    return (task / "stat").read_text().rsplit(")", 1)[1].split()[0]

@@ -10,7 +10,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from lab import binaries
+from lab import audit, binaries
 from lab.namespace import SYSTEM_ADDRESS
 from lab.parts import etcd
 from lab.parts.part import Part
@@ -31,6 +31,7 @@ class ApiServer(Part):
         self.admin_token = secrets.token_hex(16)
         # group system:masters: bypasses RBAC, as a cluster's creator does
         (self.folder / "tokens.csv").write_text(f'{self.admin_token},admin,admin,"system:masters"\n')
+        (self.folder / "audit-policy.yaml").write_text(audit.POLICY)
         key = self.folder / "service-account.key"
         made = subprocess.run(["openssl", "genrsa", "-out", key, "2048"], capture_output=True, text=True, check=False)
         if made.returncode:
@@ -40,6 +41,11 @@ class ApiServer(Part):
     def certificate(self) -> Path:
         """What a client must trust; there once the server has started."""
         return self.folder / "certificates" / "apiserver.crt"
+
+    @property
+    def audit_log(self) -> Path:
+        """What the operator wrote: see `lab.audit`."""
+        return self.folder / "audit.log"
 
     @property
     def service_account_key(self) -> Path:
@@ -62,6 +68,8 @@ class ApiServer(Part):
             f"--service-account-signing-key-file={self.service_account_key}",
             "--endpoint-reconciler-type=none",  # no Service leads to the API: no pod looks for it
             "--profiling=false",
+            f"--audit-policy-file={self.folder}/audit-policy.yaml",
+            f"--audit-log-path={self.audit_log}",
         ]
 
     @override

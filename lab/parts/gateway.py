@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 
-from lab import binaries
+from lab import binaries, waiting
 from lab.namespace import SYSTEM_ADDRESS
 from lab.parts.part import Part, answers, listens
+
+if TYPE_CHECKING:
+    from lab.cluster import Lab
 
 NAMESPACE: Final = "gateway-system"
 GATEWAY: Final = "gw"
@@ -93,9 +97,20 @@ class Contour(Part):
 
 
 class Envoy(Part):
-    """The data plane. It is to start after Contour: it tries again only after up to 30 s."""
+    """The data plane. It is to start after Contour: it tries again only after up to 30 s.
+
+    A second one shares the address of the first (SO_REUSEPORT), as behind a load balancer: the kernel gives each new
+    connection to either, and to the other when one no longer listens.
+    """
 
     name = "envoy"
+
+    def __init__(self, lab: Lab, *, number: int = 1) -> None:
+        if number > 1:
+            self.name = f"envoy-{number}"  # type: ignore[misc]  # parts are told apart by their names
+        self._number = number
+        self.admin_port = ADMIN_PORT + number - 1
+        super().__init__(lab)
 
     @override
     def prepare(self) -> None:
@@ -106,11 +121,12 @@ class Envoy(Part):
         subprocess.run(bootstrap, check=True, capture_output=True)
         # The admin page moves from a socket in the file system, whose path may be too long, to a port: in the page's
         # own address and in the cluster by which the listener of the stats reaches it.
-        port = f'{{"socket_address": {{"address": "127.0.0.1", "port_value": {ADMIN_PORT}}}}}'
+        port = f'{{"socket_address": {{"address": "127.0.0.1", "port_value": {self.admin_port}}}}}'
         configuration = json.loads(re.sub(r'\{\s*"pipe":\s*\{[^{}]*admin\.sock[^{}]*\}\s*\}', port, file.read_text()))
         # Histograms are merged at each flush; the default of 5 s would blur a scrape of 1 s.
         configuration["stats_flush_interval"] = "1s"
         file.write_text(json.dumps(configuration))
+        _keep_waiting_connections()
 
     @override
     def command(self) -> Sequence[str | Path]:
@@ -121,7 +137,7 @@ class Envoy(Part):
             "--service-cluster",
             NAMESPACE,
             "--service-node",
-            "lab",
+            f"lab-{self._number}",
             "--concurrency",
             "1",
             "--disable-hot-restart",  # no shared memory, so that two labs do not meet
@@ -132,4 +148,34 @@ class Envoy(Part):
     @override
     def ready(self) -> object:
         """Its admin page answers; the listener comes with the first route."""
-        return answers(f"http://127.0.0.1:{ADMIN_PORT}/ready")
+        return answers(f"http://127.0.0.1:{self.admin_port}/ready")
+
+    def serves(self) -> bool:
+        """Whether it has its routes and listens for clients."""
+        return f"{SYSTEM_ADDRESS}:{ENVOY_PORT}" in self._ask("GET", "/listeners")
+
+    def drain(self) -> None:
+        """Take no new connections, end each kept one with its next answer, and wait until there is none."""
+        self._ask("POST", "/drain_listeners")
+        self._ask("POST", "/healthcheck/fail")
+        waiting.until(f"{self.name} has no client left", lambda: not self._clients())
+
+    def _clients(self) -> int:
+        stats = self._ask("GET", "/stats?filter=downstream_cx_active")
+        ours = f"listener.{SYSTEM_ADDRESS}_{ENVOY_PORT}.downstream_cx_active: "
+        return next(int(line.removeprefix(ours)) for line in stats.splitlines() if line.startswith(ours))
+
+    def _ask(self, method: str, path: str) -> str:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.admin_port}{path}", method=method)
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return str(response.read().decode())
+
+
+def _keep_waiting_connections() -> None:
+    """Let connections that wait at a socket which is closed go to the other that shares its address, as a load
+    balancer's would; without it they are reset."""
+    setting = Path("/proc/sys/net/ipv4/tcp_migrate_req")
+    try:
+        setting.write_text("1")
+    except OSError:  # a kernel without it, or a lab without root: only a drain could lose a request
+        return

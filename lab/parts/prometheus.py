@@ -66,7 +66,7 @@ class Prometheus(Part):
         envoy = {
             "job_name": "envoy",
             "metrics_path": "/stats/prometheus",
-            "static_configs": [{"targets": [f"127.0.0.1:{gateway.STATS_PORT}"]}],
+            "static_configs": [{"targets": [f"127.0.0.1:{gateway.ADMIN_PORT}"]}],
         }
         added = {
             "job_name": "added",
