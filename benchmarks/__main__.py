@@ -30,6 +30,7 @@ class Benchmark:
 BENCHMARKS: Final[dict[str, Benchmark]] = {
     "statistics": Benchmark("how fast the comparison finds a worse version, how often it condemns a good one"),
     "rollback": Benchmark("from the verdict to weight 0, to the revert, to converged; restart; rest", in_lab=True),
+    "faults": Benchmark("releases while everything around them breaks: violations and failed requests", in_lab=True),
 }
 """By name, in the order in which they run."""
 

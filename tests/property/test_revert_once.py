@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from canary.git.outcome import AlreadyReverted, BroughtBack, Outcome, RevertDone, RevertPlan, Superseded
 from canary.git.revert import plan_revert, push_revert
+from tests.property.depth import deep
 from tests.unit.git.world import Operator, Server, deployment, provenance, request
 
 V1, V2 = deployment("app:v1"), deployment("app:v2")
@@ -98,7 +99,7 @@ class World:
         return self.operators[name].revert(self.asked)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=deep(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(actions, max_size=8))
 @example([("plan", "old"), ("plan", "new"), ("push", "old"), ("push", "new")])
 @example([("plan", "old"), ("push, then die", "old"), ("plan", "new"), ("push", "new")])
