@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 
 from lab import namespace as lab_namespace
-from lab import waiting
 from lab.cluster import Lab
 from lab.parts.operator import Operator
-from tests.e2e.policies_in_force import wait_for_policies
+from tests.e2e.operators import running
 from tests.e2e.shops import Shops
 from tests.e2e.stories import AT_ONCE, Outcomes, story_of
 
@@ -99,38 +98,12 @@ def made_namespace(lab: Lab, namespace: str) -> str:
     return namespace
 
 
-def _delete_left_rollouts(lab: Lab) -> None:
-    """Delete what tests without an operator left.
-
-    A namespace that goes while the API server is being restarted leaves its custom resources behind: they are listed,
-    and cannot be written to, until a namespace of that name is there again.
-    """
-    path = "/apis/canary.delivery/v1alpha1/rollouts"
-    found = waiting.until("the new kind to be served", lambda: lab.api("GET", path))["items"]
-    left = {rollout["metadata"]["namespace"] for rollout in found}
-    for name in sorted(left):
-        lab.apply(f"{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}")
-        lab.kubectl("delete", "rollouts.canary.delivery", "--all", f"--namespace={name}", "--timeout=20s")
-        lab.kubectl("delete", "namespace", name, "--wait=false")
-
-
 @pytest.fixture(scope=_for_how_long)
 def operator(running_lab: Lab) -> Iterator[Operator]:
     """The operator with exactly the rights of deploy/, for one module: other tests write Rollouts in its place."""
-    running_lab.faults.mend()
-    wait_for_policies(running_lab, routes=True)
-    _delete_left_rollouts(running_lab)
     part = Operator(running_lab)
-    before = part.process.log.stat().st_size if part.process.log.exists() else 0  # of the modules before
-    running_lab.add(part)
-    yield part
-    part.process.stop()
-    del running_lab.parts[part.name]
-    log = part.process.log.read_bytes()[before:].decode(errors="replace").splitlines()
-    refused = [line for line in log if "forbidden" in line.lower() and "being terminated" not in line]
-    assert not refused, "the operator lacks a right:\n" + "\n".join(refused[:5])
-    broken = [n for n, line in enumerate(log) if line.startswith("Traceback") or '"exception"' in line]
-    assert not broken, "the operator met an error of its own:\n" + "\n".join(log[broken[0] : broken[0] + 40])
+    with running(running_lab, part):
+        yield part
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
-from lab.cluster import Lab
 from tests.e2e.shops import QuickShop, Shops
 from tests.e2e.stories import Stories
 
@@ -32,67 +30,6 @@ spec:
     counter: {{bad: 'http_requests_total{{code=~"5.."}}', total: http_requests_total}}
     compare: {{toleratedRatio: "1.5"}}
 """
-
-
-# --- faults of a whole part: before the stories below begin, because they would meet them too
-
-
-def test_a_release_holds_while_git_is_down_and_its_commit_is_reverted_when_it_is_back(lab: Lab, shops: Shops) -> None:
-    shop = shops.open("git-down")
-    with shop.load(200) as clients:
-        shop.answers("v1", clients)
-        bad = shop.push("v2", **BAD)
-        shop.answers("v2", clients)
-        with lab.faults.stopped("git"):
-            shop.wait("a try that failed", lambda: (shop.status().get("revert") or {}).get("final") is False)
-            status = shop.status()
-            served = clients.counts().of("v2")
-            assert status["phase"] == "Reverting"
-            assert shop.condition("Stalled")["reason"] == status["revert"]["reason"]
-            shop.wait("the Event", lambda: status["revert"]["reason"] in shop.events())
-            time.sleep(3)  # not for luck: nothing may reach v2 meanwhile
-            assert shop.weight() in (0, None)
-            assert clients.counts().of("v2") == served
-            assert shop.repository.head() == bad
-        shop.settle("shop/checkout:v1", seconds=150)
-        assert clients.stop().failed == 0
-    assert shop.trailers(shop.repository.head())["Rollout-Reverts"] == bad
-
-
-def test_a_release_holds_while_prometheus_is_down_or_hangs_and_goes_on_when_it_is_back(lab: Lab, shops: Shops) -> None:
-    steps = ((10, "2s", "6s"), (30, "2s", "6s"), (50, "60s", "90s"))
-    shop = shops.open("no-prometheus", no_data_after="5s", steps=steps)
-    with shop.load(100) as clients:
-        shop.answers("v1", clients)
-        commit = shop.push("v2", version="v2")
-        for weight, fault in ((10, lab.faults.stopped), (30, lab.faults.frozen)):
-            shop.wait(f"{weight} %", lambda weight=weight: shop.weight() == weight, seconds=90)
-            with fault("prometheus"):
-                shop.wait_for_reason("NoData", seconds=90)
-                until = time.monotonic() + 6
-                while time.monotonic() < until:  # with the wait before, longer than the step may last
-                    assert shop.phase() == "Step"
-                    assert shop.weight() == weight
-                    time.sleep(0.5)
-                assert shop.condition("Stalled")["reason"] == "NoData"
-                assert "NoData" in shop.events()
-        shop.wait("the last step", lambda: shop.weight() == 50, seconds=90)
-        assert shop.repository.head() == commit
-        assert clients.stop().failed == 0
-
-
-def test_a_bad_version_is_caught_although_prometheus_answers_late(lab: Lab, shops: Shops) -> None:
-    shop = shops.open("prometheus-slow")
-    lab.faults.slow("prometheus", 1.0)
-    with shop.load(200) as clients:
-        shop.answers("v1", clients)
-        bad = shop.push("v2", **BAD)
-        shop.settle("shop/checkout:v1", seconds=150)
-        assert clients.stop().failed == 0
-    assert shop.trailers(shop.repository.head())["Rollout-Reverts"] == bad
-
-
-# --- what is wrong with one Rollout: all at the same time
 
 
 def _bare(shops: Shops, name: str, *files: str, **changes: Any) -> QuickShop:
