@@ -28,6 +28,7 @@ from canary.cli.resume import resume
 from canary.cli.retry import retry
 from canary.cli.run import run
 from canary.cli.session import Session
+from canary.cli.simulate import simulate
 from canary.cli.status import status
 from canary.cli.version import version
 from canary.cli.watch import watch
@@ -127,7 +128,7 @@ def start(
 for _panel, _commands in {
     "Look": (get, status, watch, why),
     "Act": (approve, pause, resume, promote, abort, retry),
-    "Without a cluster": (lint,),
+    "Without a cluster": (lint, simulate),
     "Operate": (run, crds, version),
 }.items():
     for _command in _commands:

@@ -60,6 +60,7 @@ EXAMPLES: Final = {
     "abort": "canary abort checkout --yes",
     "retry": "canary retry checkout",
     "lint": "canary lint deploy/ --rate 20",
+    "simulate": "canary simulate analysis/contour-envoy-errors.yaml --rate 50 --weight 10",
     "run": "canary run --config /etc/canary/config.yaml",
     "crds": "canary crds | kubectl apply --server-side -f -",
     "version": "canary version -o json",

@@ -1,0 +1,191 @@
+"""`canary simulate`: what a template would find, and how soon, before it judges anything real."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from canary.cli.exits import UsageWrong
+from canary.cli.wording import span
+
+if TYPE_CHECKING:
+    from canary.analysis.metric import CounterMetric
+    from canary.analysis.simulation import Judging, World
+
+RATIOS = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What was seen of all simulated releases at one ratio."""
+
+    metric: str
+    ratio: float
+    """The candidate's share of bad requests over stable's."""
+    tolerated: bool
+    """Whether to condemn it is a false alarm."""
+    condemned: float
+    """Share of the releases, 0 to 1."""
+    median_seconds: float | None
+    """Until the verdict; None when fewer than half were condemned."""
+    ninety_seconds: float | None
+    """The same for nine in ten."""
+
+
+def simulate(  # noqa: PLR0913 -- an option each
+    template: Annotated[Path, typer.Argument(metavar="FILE", help="File of an analysis template.")],
+    *,
+    rate: Annotated[
+        float, typer.Option("--rate", min=0.001, metavar="REQUESTS", help="The service's requests a second (100).")
+    ] = 100.0,
+    weight: Annotated[
+        float, typer.Option("--weight", min=0.1, max=99.0, metavar="PERCENT", help="The canary's share of them (5).")
+    ] = 5.0,
+    bad_share: Annotated[
+        float, typer.Option("--bad-share", metavar="SHARE", help="Stable's share of bad requests (0.01).")
+    ] = 0.01,
+    ratio: Annotated[
+        list[float] | None,
+        typer.Option("--ratio", min=0.0, metavar="TIMES", help="How much worse the canary is; may be given again."),
+    ] = None,
+    phi: Annotated[
+        float,
+        typer.Option("--phi", min=1.0, metavar="PHI", help="Bursts: variance of bad requests over their mean (1)."),
+    ] = 1.0,
+    pods: Annotated[int, typer.Option("--pods", min=1, max=1000, metavar="N", help="Of stable (10).")] = 10,
+    for_: Annotated[str, typer.Option("--for", metavar="TIME", help="How long each release is watched (1h).")] = "1h",
+    releases: Annotated[
+        int, typer.Option("--releases", min=10, max=20_000, metavar="N", help="Simulated at each ratio (1000).")
+    ] = 1000,
+    arg: Annotated[
+        list[str] | None, typer.Option("--arg", metavar="NAME=VALUE", help="A template's argument; may be given again.")
+    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", metavar=JSON, help="Data for programs.")] = "",
+) -> None:
+    """Simulate releases and judge them with a template: how many are condemned, and how soon.
+
+    Needs no cluster and no Prometheus. The metrics that compare the canary with stable are simulated; thresholds do
+    not depend on statistics. The same numbers come out each time.
+    """
+    from canary.analysis.simulation import World  # noqa: PLC0415 -- numpy is not needed for help
+
+    if output not in {"", JSON}:
+        raise UsageWrong(f"--output is {JSON}, or left out")
+    if not 0 < bad_share < 1:
+        raise UsageWrong("--bad-share must be above 0 and below 1, for example 0.01")
+    seconds = _seconds(for_)
+    metrics = _compared(template, _arguments(arg or []))
+    share = weight / 100
+    world = World(rate, bad_share, weight=lambda _seconds: share, phi=phi, pods=pods)
+    worlds = [replace(world, ratio=times) for times in sorted(set(ratio or RATIOS))]
+    rows = [
+        _row(metric.name, each, _judging(metric, len(metrics)), seconds, releases)
+        for metric in metrics
+        for each in worlds
+    ]
+    if output == JSON:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    typer.echo(
+        f"{releases} simulated releases of {for_} each, at {rate:g} requests/s, {weight:g} % to the canary, "
+        f"{bad_share:g} of stable's bad"
+    )
+    _show(rows)
+
+
+def _judging(metric: CounterMetric, metrics: int) -> Judging:
+    from canary.analysis.metric import Compare  # noqa: PLC0415
+    from canary.analysis.simulation import Judging  # noqa: PLC0415
+
+    judge = metric.judge
+    assert isinstance(judge, Compare), "only these were chosen"  # noqa: S101 -- for the types
+    return Judging(
+        judge.tolerated_ratio,
+        judge.alpha or 0.01 / metrics,
+        metric.interval_seconds,
+        judge.warm_up_seconds,
+    )
+
+
+def _row(name: str, world: World, judging: Judging, seconds: float, releases: int) -> Row:
+    import numpy as np  # noqa: PLC0415
+
+    from canary.analysis.simulation import first_alarms  # noqa: PLC0415
+
+    first = first_alarms(world, judging, releases=releases, seconds=seconds, rng=np.random.default_rng(1))
+    found = float(np.isfinite(first).mean())
+    median, ninety = (float(np.quantile(first, q, method="higher")) for q in (0.5, 0.9))
+    return Row(
+        name,
+        world.ratio,
+        world.ratio <= judging.tolerated_ratio,
+        round(found, 4),
+        median if np.isfinite(median) else None,
+        ninety if np.isfinite(ninety) else None,
+    )
+
+
+def _show(rows: list[Row]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console(highlight=False, soft_wrap=True)
+    for name in dict.fromkeys(row.metric for row in rows):
+        table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+        for title in ("times worse", "condemned", "half after", "90 % after", ""):
+            table.add_column(title, justify="right" if title else "left", no_wrap=True)
+        for row in (row for row in rows if row.metric == name):
+            times = [span(value) if value is not None else "-" for value in (row.median_seconds, row.ninety_seconds)]
+            remark = "false alarms" if row.tolerated else ""
+            table.add_row(f"{row.ratio:g}", f"{row.condemned:.1%}", *times, remark)
+        console.print(f"\n[bold]{name}[/]")
+        console.print(table)
+
+
+def _compared(path: Path, arguments: dict[str, str]) -> list[CounterMetric]:
+    """Return the metrics of the template in a file that are judged by comparison."""
+    from canary.analysis.metric import Compare, CounterMetric  # noqa: PLC0415
+    from canary.api.parse import parse_template  # noqa: PLC0415
+    from canary.lint.documents import read  # noqa: PLC0415
+    from canary.lint.promql import EXAMPLE  # noqa: PLC0415
+    from canary.metrics.templates import metrics_of  # noqa: PLC0415
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageWrong(f"{path} cannot be read: {error}") from error
+    documents, wrong = read(str(path), text)
+    if wrong:
+        raise UsageWrong(f"{path}:{wrong[0].line}: {wrong[0].message}")
+    templates = [document for document in documents if document.kind != "Rollout"]
+    if not templates:
+        raise UsageWrong(f"{path} has no AnalysisTemplate or ClusterAnalysisTemplate")
+    metrics = [m for document in templates for m in metrics_of(parse_template(document.content), arguments, EXAMPLE)]
+    compared = [m for m in metrics if isinstance(m, CounterMetric) and isinstance(m.judge, Compare)]
+    if not compared:
+        raise UsageWrong(f"{path} has no metric that compares the canary with stable")
+    return compared
+
+
+def _arguments(given: list[str]) -> dict[str, str]:
+    pairs: dict[str, Any] = {}
+    for each in given:
+        name, sign, value = each.partition("=")
+        if not sign:
+            raise UsageWrong(f"--arg {each}: write NAME=VALUE")
+        pairs[name] = value
+    return pairs
+
+
+def _seconds(text: str) -> float:
+    from canary.api.duration import Duration  # noqa: PLC0415
+
+    try:
+        return float(Duration(text).seconds)
+    except ValueError as error:
+        raise UsageWrong(f"--for {error}") from error
