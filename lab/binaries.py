@@ -26,6 +26,8 @@ from typing import Final
 LAB: Final = Path(__file__).resolve().parent
 _KUBERNETES_VERSION: Final = "1.36.3"
 _STAMP: Final = "-X k8s.io/component-base/version."
+# Without them the server calls itself v0.0.0.
+_KUBERNETES_FLAGS: Final = f"-s -w {_STAMP}gitVersion=v{_KUBERNETES_VERSION} {_STAMP}gitMajor=1 {_STAMP}gitMinor=36"
 
 
 class BinaryMissing(RuntimeError):
@@ -59,8 +61,7 @@ RECIPES: Final = (
         "kubernetes",
         _KUBERNETES_VERSION,
         {name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kube-apiserver", "kube-controller-manager", "kubectl")},
-        # Without them the server calls itself v0.0.0.
-        ldflags=f"-s -w {_STAMP}gitVersion=v{_KUBERNETES_VERSION} {_STAMP}gitMajor=1 {_STAMP}gitMinor=36",
+        ldflags=_KUBERNETES_FLAGS,
     ),
     Recipe("programs", "0", {"app": "./cmd/app", "load": "./cmd/load"}, folder="go"),
     Recipe(
@@ -72,6 +73,12 @@ RECIPES: Final = (
         {"contour": "github.com/projectcontour/contour/cmd/contour"},
         {"crds/contour": ("github.com/projectcontour/contour", "examples/contour/01-crds.yaml")},
     ),
+    Recipe(
+        "kube-proxy",
+        _KUBERNETES_VERSION,
+        {"kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy"},
+        ldflags=_KUBERNETES_FLAGS,
+    ),
     *(
         Recipe(
             f"{name}-controller",
@@ -82,8 +89,23 @@ RECIPES: Final = (
         for name in ("source", "kustomize")
     ),
 )
-_FROM_PACKAGES: Final = ("envoy", "prometheus")
-_DEBIAN_PROMETHEUS: Final = Path("prometheus-debian/usr/bin/prometheus")
+_DEBIAN: Final = {
+    "prometheus": ("usr/bin/prometheus", ("prometheus",), "2.42 or newer"),
+    # kube-proxy runs it
+    "nft": (
+        "nft",
+        ("nftables", "libnftables1", "libnftnl11", "libmnl0", "libjansson4", "libxtables12"),
+        "nftables 1.0.1 or newer",
+    ),
+}
+"""Name of the program -> its path in Debian's packages, the packages, what to install by hand."""
+_UNPACKED_NFT: Final = """\
+#!/bin/sh
+here=$(dirname "$0")
+LD_LIBRARY_PATH=$(echo "$here"/usr/lib/*-linux-*) exec "$here"/usr/sbin/nft "$@"
+"""
+"""Not installed, it has to be told where the libraries are that came with it."""
+_FROM_PACKAGES: Final = ("envoy", *_DEBIAN)
 NAMES: Final = (*(command for recipe in RECIPES for command in recipe.commands), *_FROM_PACKAGES)
 
 
@@ -97,8 +119,8 @@ def find(name: str) -> Path:
         return given
     if name == "envoy":
         return _envoy()
-    if name == "prometheus":
-        return _prometheus()
+    if name in _DEBIAN:
+        return _debian(name)
     for recipe in RECIPES:
         if name in recipe.commands:
             return made(recipe) / name
@@ -109,8 +131,8 @@ def present(name: str) -> Path | None:
     """Give the program's path if it is there already: nothing is built or fetched."""
     places = [
         _given(name),
-        shutil.which(name) if name in _FROM_PACKAGES else None,
-        _debian_prometheus() if name == "prometheus" else None,
+        _installed(name) if name in _FROM_PACKAGES else None,
+        _unpacked(name) if name in _DEBIAN else None,
         *(_folder(recipe) / name for recipe in RECIPES if name in recipe.commands),
     ]
     return next((Path(place) for place in places if place and Path(place).is_file()), None)
@@ -258,35 +280,44 @@ def _envoy() -> Path:
     )
 
 
-def _debian_prometheus() -> Path:
-    return cache() / _DEBIAN_PROMETHEUS
+def _installed(name: str) -> str | None:
+    # nft is an administrator's: a user's PATH may not lead to it
+    return shutil.which(name) or (shutil.which(name, path="/usr/sbin:/sbin") if name == "nft" else None)
 
 
-def _prometheus() -> Path:
-    """Prometheus of the system, else Debian's package unpacked into the cache: nothing is installed, no service starts."""
-    installed = shutil.which("prometheus")
-    if installed:
+def _unpacked(name: str) -> Path:
+    return cache() / f"{name}-debian" / _DEBIAN[name][0]
+
+
+def _debian(name: str) -> Path:
+    """A program of the system, else of Debian's packages unpacked into the cache: nothing is installed or started."""
+    inside, packages, wanted = _DEBIAN[name]
+    path = _unpacked(name)
+    if installed := _installed(name):
         return Path(installed)
-    path = _debian_prometheus()
     if path.is_file():
         return path
     with _lock(cache() / ".lock"), tempfile.TemporaryDirectory(dir=cache()) as work:
         if not path.is_file():
             if not (shutil.which("apt-get") and shutil.which("dpkg")):
-                raise BinaryMissing("prometheus: install it (2.42 or newer), or set CANARY_LAB_BIN to a folder with it")
-            _say("prometheus: fetching the Debian package")
-            fetch = ["apt-get", "download", "prometheus"]
+                raise BinaryMissing(f"{name}: install it ({wanted}), or set CANARY_LAB_BIN to a folder with it")
+            _say(f"{name}: fetching the Debian package")
+            fetch = ["apt-get", "download", *packages]
             done = subprocess.run(fetch, cwd=work, capture_output=True, text=True, check=False)
             if done.returncode and os.geteuid() == 0:  # a fresh machine has no package lists yet
                 subprocess.run(["apt-get", "update", "-qq"], capture_output=True, check=False)
                 done = subprocess.run(fetch, cwd=work, capture_output=True, text=True, check=False)
-            packages = list(Path(work).glob("prometheus_*.deb"))
-            if not packages:
-                raise BinaryMissing(
-                    f"prometheus: `apt-get install prometheus` is needed; fetching the package failed: {done.stderr.strip()}"
-                )
-            subprocess.run(["dpkg", "-x", packages[0], Path(work) / "tree"], check=True)
-            (Path(work) / "tree").rename(cache() / _DEBIAN_PROMETHEUS.parts[0])
+            fetched = list(Path(work).glob("*.deb"))
+            if len(fetched) < len(packages):
+                needed = f"{name}: `apt-get install {packages[0]}` is needed; fetching the package failed"
+                raise BinaryMissing(f"{needed}: {done.stderr.strip()}")
+            tree = Path(work) / "tree"
+            for package in fetched:
+                subprocess.run(["dpkg", "-x", package, tree], check=True)
+            if name == "nft":
+                (tree / inside).write_text(_UNPACKED_NFT)
+                (tree / inside).chmod(0o755)
+            tree.rename(cache() / f"{name}-debian")
     return path
 
 

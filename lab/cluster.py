@@ -29,6 +29,7 @@ from lab.parts.flux import NAMESPACE as FLUX_NAMESPACE
 from lab.parts.flux import KustomizeController, SourceController
 from lab.parts.gateway import Contour, Envoy
 from lab.parts.git import GitServer, Repository
+from lab.parts.kube_proxy import KubeProxy
 from lab.parts.node import Node
 from lab.parts.part import Part
 from lab.parts.prometheus import Prometheus
@@ -36,6 +37,7 @@ from lab.parts.prometheus import Prometheus
 GROUPS: Final[dict[str, tuple[type[Part], ...]]] = {
     "git": (GitServer,),
     "node": (Node,),
+    "services": (KubeProxy,),
     "gateway": (Contour, Envoy),
     "prometheus": (Discovery, Prometheus),
     "flux": (SourceController, KustomizeController),

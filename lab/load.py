@@ -35,12 +35,21 @@ class Load:
     """A generator at a constant rate; `with` ends it."""
 
     def __init__(
-        self, folder: Path, url: str, host: str, *, rate: int = 200, seconds: int = 3600, name: str = "load"
+        self,
+        folder: Path,
+        url: str,
+        host: str,
+        *,
+        rate: int = 200,
+        seconds: int = 3600,
+        name: str = "load",
+        fresh: int = 0,
     ) -> None:
+        """`fresh`: how many of the 16 clients connect for each request; the others keep their connection."""
         self._out = folder / f"{name}.jsonl"
         self._out.unlink(missing_ok=True)
         command: list[str | Path] = [binaries.find("load"), f"-url={url}", f"-host={host}", f"-rate={rate}"]
-        command += [f"-duration={seconds}s", f"-out={self._out}", "-workers=16"]
+        command += [f"-duration={seconds}s", f"-out={self._out}", "-workers=16", f"-fresh={fresh}"]
         self._process = Process(name, command, folder / f"{name}.log", {}, folder)
 
     def __enter__(self) -> Self:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import ipaddress
 import os
 import select
 import shutil
@@ -31,6 +32,8 @@ SYSTEM_ADDRESS: Final = relay.SYSTEM
 """Where the lab's own parts listen."""
 POD_NETWORK: Final = "10.244.0.0/16"
 """Every address of it is local inside: a pod binds its own, no device is needed."""
+SERVICE_NETWORK: Final = "10.96.0.0/16"
+"""Cluster addresses of Services. It leads into the loopback, where kube-proxy's rules turn it to a pod's address."""
 STATE_VARIABLE: Final = "CANARY_LAB_STATE"
 """Set inside only: the folder of this lab."""
 OUTSIDE_VARIABLE: Final = "CANARY_LAB_OUTSIDE"
@@ -41,6 +44,7 @@ _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x20000, 0x10000000
 _PR_SET_PDEATHSIG: Final = 1
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 16384, 1 << 18
 _SIOCSIFADDR, _SIOCSIFFLAGS, _SIOCSIFNETMASK, _SIOCGIFFLAGS = 0x8916, 0x8914, 0x891C, 0x8913
+_SIOCADDRT, _RTF_UP = 0x890B, 1
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -70,12 +74,15 @@ def outside_ports() -> dict[str, int]:
 def run(command: list[str], *, state: Path | None = None) -> int:
     """Run the command in a new namespace and give its exit code; its folder goes when it ends, unless it was named."""
     sweep()
-    folder = state or Path(tempfile.mkdtemp(prefix=_PREFIX))
+    # Under a name that no sweep() looks at until it is locked, which says that this lab lives.
+    folder = state or Path(tempfile.mkdtemp(prefix=f".{_PREFIX}"))
     folder.mkdir(parents=True, exist_ok=True)
     listeners = {name: _listener() for name in relay.TARGETS}
     try:
         with (folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # says to sweep() that this lab lives
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if state is None:
+                folder = folder.rename(folder.with_name(folder.name.removeprefix(".")))
             return _keep(command, folder, listeners)
     finally:
         if state is None:
@@ -214,7 +221,7 @@ def _mount_proc() -> None:
 
 
 def _set_up_loopback() -> None:
-    """`ip link set lo up; ip addr add 10.244.0.1/16 dev lo`, without needing iproute2."""
+    """`ip link set lo up; ip addr add 10.244.0.1/16 dev lo; ip route add 10.96.0.0/16 dev lo`, without iproute2."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = fcntl.ioctl(control, _SIOCGIFFLAGS, struct.pack("16sH14x", b"lo", 0))
         (flags,) = struct.unpack("16xH14x", request)
@@ -222,6 +229,20 @@ def _set_up_loopback() -> None:
         for call, address in ((_SIOCSIFADDR, SYSTEM_ADDRESS), (_SIOCSIFNETMASK, "255.255.0.0")):
             packed = struct.pack("16sHH4s8x", b"lo:0", socket.AF_INET, 0, socket.inet_aton(address))
             fcntl.ioctl(control, call, packed)
+        _add_route(control, ipaddress.ip_network(SERVICE_NETWORK))
+
+
+def _add_route(control: socket.socket, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
+    """Lead a network into the loopback: not as addresses of our own, or clients would come from one of them."""
+
+    def address(packed: bytes) -> bytes:
+        return struct.pack("=HH4s8x", socket.AF_INET, 0, packed)
+
+    device = ctypes.create_string_buffer(b"lo")
+    ends = address(network.network_address.packed), address(bytes(4)), address(network.netmask.packed)
+    # struct rtentry: destination, gateway, netmask, flags, (padding), metric, device, mtu, window, irtt
+    route = struct.pack("@L16s16s16sHhLPhPLLH", 0, *ends, _RTF_UP, 0, 0, 0, 0, ctypes.addressof(device), 0, 0, 0)
+    fcntl.ioctl(control, _SIOCADDRT, route)
 
 
 def _listener() -> socket.socket:

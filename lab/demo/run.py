@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import namespace, waiting
-from lab.cluster import Lab
+from lab.cluster import GROUPS, Lab
 from lab.demo.report import Report
 from lab.demo.show import Show
 from lab.demo.timeline import Timeline, pushed_at
@@ -28,7 +28,7 @@ def run(*, keep: bool, began: float) -> int:
     """Run all of it inside the lab's namespace; 0 when everything held."""
     show, report = Show(), Report()
     show.say("Starting etcd, the API server, Contour and Envoy, Prometheus, a Git server and Flux")
-    with Lab.start() as lab:
+    with Lab.start(set(GROUPS) - {"services"}) as lab:
         operator = Operator(lab)
         lab.parts["operator"] = operator
         operator.start()

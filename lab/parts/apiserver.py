@@ -11,14 +11,13 @@ from typing import Final
 from typing_extensions import override
 
 from lab import audit, binaries
-from lab.namespace import SYSTEM_ADDRESS
+from lab.namespace import SERVICE_NETWORK, SYSTEM_ADDRESS
 from lab.parts import etcd
 from lab.parts.part import Part
 from lab.process import PartDied
 
 PORT: Final = 6443
 URL: Final = f"https://{SYSTEM_ADDRESS}:{PORT}"
-SERVICE_NETWORK: Final = "10.96.0.0/16"
 
 
 class ApiServer(Part):

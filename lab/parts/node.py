@@ -14,6 +14,8 @@ from lab import binaries
 from lab.namespace import POD_NETWORK
 from lab.parts.part import Part
 
+NAME: Final = "n1"
+"""Of the Node."""
 _PROJECT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -30,6 +32,7 @@ class Node(Part):
             "lab.node",
             f"--kubeconfig={self.lab.kubeconfig}",
             f"--state-dir={self.folder}",
+            f"--node={NAME}",
             f"--pod-cidr={POD_NETWORK}",
             f"--bin-dir={binaries.find('app').parent}",
         ]

@@ -59,6 +59,12 @@ class Shop:
             self.lab.folder, f"{self.lab.gateway_url}/", self.app.host, rate=rate, name=f"load-{self.namespace}"
         )
 
+    def service_load(self, rate: int = 50) -> Load:
+        """Clients inside the cluster, which ask the Service by its cluster address: half of them connect each time."""
+        address = self.lab.get("v1", "services", "checkout", self.namespace)["spec"]["clusterIP"]
+        name = f"service-load-{self.namespace}"
+        return Load(self.lab.folder, f"http://{address}/", self.app.host, rate=rate, name=name, fresh=8)
+
     # --- what can be read
 
     def rollout(self) -> dict[str, Any]:

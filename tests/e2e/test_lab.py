@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import json
 import os
 import signal
@@ -20,6 +19,7 @@ import pytest
 from lab import gitops, waiting
 from lab.cluster import ApiRefused, CommandFailed, Lab
 from lab.parts.git import GitRefused, git
+from tests.rooms import AS_NOBODY, OUTSIDE, descendants
 
 pytestmark = pytest.mark.lab
 
@@ -73,6 +73,26 @@ def test_a_weighted_route_serves_both_versions_through_envoy_by_their_weights(la
     versions = collections.Counter(ask(lab, host)[1] for _ in range(1000))
     assert set(versions) == {"v1", "v2"}
     assert 130 <= versions["v2"] <= 270  # 200, 5.5 standard deviations of 12.6
+
+
+def test_a_services_cluster_address_leads_to_its_ready_pods_alone(lab, made_namespace):
+    lab.apply(gitops.dump(gitops.deployment("web", "v1", replicas=3), gitops.service("web"), namespace=made_namespace))
+    available(lab, made_namespace, "web")
+    address = lab.get("v1", "services", "web", made_namespace)["spec"]["clusterIP"]
+
+    def pod() -> str:
+        with urllib.request.urlopen(f"http://{address}/", timeout=2) as response:
+            return str(response.headers["X-Pod"])
+
+    def met() -> set[str]:
+        return {pod() for _ in range(60)}  # misses one of three once in 10^10
+
+    seen = waiting.until("all three pods", lambda: found if len(found := met()) == 3 else set())
+    out = min(seen)
+    found = lab.get("v1", "pods", out, made_namespace)["status"]["podIP"]
+    with urllib.request.urlopen(f"http://{found}:8080/-/knobs?ready=false", data=b"", timeout=2):
+        pass
+    waiting.until("the two that are ready", lambda: met() == seen - {out})
 
 
 def test_flux_applies_a_commit_and_the_next_one_at_once_when_asked(lab, namespace):
@@ -139,13 +159,6 @@ def test_the_api_server_comes_back_after_kill_9_with_all_it_had(lab, made_namesp
     assert refused.value.status == 404
 
 
-def inner_lab(program: str) -> subprocess.Popen[str]:
-    """A second lab beside this one: a keeper of its own, in a network of its own."""
-    code = f"import sys; from lab import namespace; sys.exit(namespace.run([sys.executable, '-c', {program!r}]))"
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("CANARY_LAB")}
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=outside)
-
-
 SECOND_LAB = """
 import sys, time
 from lab.cluster import Lab
@@ -155,39 +168,18 @@ with Lab.start((), project=False) as lab:
 """
 
 
-def processes_of(keeper: int) -> set[int]:
-    """All descendants of the process."""
-    children: dict[int, set[int]] = collections.defaultdict(set)
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                children[int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])].add(int(entry.name))
-    found: set[int] = set()
-    todo = [keeper]
-    while todo:
-        new = children[todo.pop()] - found
-        found |= new
-        todo.extend(new)
-    return found
-
-
-def test_a_second_lab_runs_beside_the_first_and_ends_whole_when_its_keeper_is_killed(lab):
-    keeper = inner_lab(SECOND_LAB)
+@pytest.mark.parametrize("rights", [pytest.param((), id="as-we-are"), pytest.param(AS_NOBODY, id="without-rights")])
+def test_a_second_lab_runs_beside_the_first_and_ends_whole_when_its_keeper_is_killed(lab, rights):
+    command = [*rights, sys.executable, "-m", "lab", "exec", "--no-build", "--", sys.executable, "-c", SECOND_LAB]
+    keeper = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=OUTSIDE)
     try:
         assert keeper.stdout is not None
         assert keeper.stdout.readline().strip() == "ok"
         assert lab.api("GET", "/readyz") == "ok"
-        descendants = processes_of(keeper.pid)
-        assert len(descendants) >= 5  # first process, relay, its Python, etcd, API server, controllers
+        inside = descendants(keeper.pid)
+        assert len(inside) >= 5  # first process, relay, its Python, etcd, API server, controllers
         os.kill(keeper.pid, signal.SIGKILL)
-        waiting.until(
-            "all its processes are gone", lambda: not any(Path(f"/proc/{pid}").exists() for pid in descendants)
-        )
+        waiting.until("all its processes are gone", lambda: not any(Path(f"/proc/{pid}").exists() for pid in inside))
     finally:
         keeper.kill()
         keeper.communicate()
-
-
-def test_the_exit_code_of_the_command_inside_is_the_labs():
-    with inner_lab("raise SystemExit(7)") as keeper:
-        assert keeper.wait(30) == 7

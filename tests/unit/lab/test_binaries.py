@@ -66,13 +66,13 @@ def test_what_was_built_or_unpacked_before_is_found(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     recipe = next(recipe for recipe in binaries.RECIPES if "kustomize" in recipe.commands)
     monkeypatch.setattr(binaries, "_make", lambda _recipe, target: (target.mkdir(), (target / "kustomize").touch()))
-    monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/true")
+    monkeypatch.setattr("shutil.which", lambda _name, **_: "/usr/bin/true")
     binaries.made.cache_clear()
     folder = binaries.made(recipe)
     binaries.made.cache_clear()
     unpacked = tmp_path / "canary-lab/prometheus-debian/usr/bin/prometheus"
     unpacked.parent.mkdir(parents=True)
     unpacked.touch()
-    monkeypatch.setattr("shutil.which", lambda _name: None)
+    monkeypatch.setattr("shutil.which", lambda _name, **_: None)
     assert binaries.present("kustomize") == folder / "kustomize"
     assert binaries.present("prometheus") == unpacked

@@ -14,6 +14,7 @@ import (
 // app answers /healthz (readiness), /livez, /metrics, /-/knobs and /-/crash; every other path is an app request.
 type app struct {
 	settings settings
+	coldTill time.Time
 	metrics  *metrics
 	draining atomic.Bool
 	crashed  chan int
@@ -23,7 +24,10 @@ type app struct {
 }
 
 func newApp(settings settings, now time.Time) *app {
-	return &app{settings: settings, metrics: newMetrics(now), crashed: make(chan int, 1), knobs: settings.knobs}
+	return &app{
+		settings: settings, coldTill: settings.coldUntil(now), metrics: newMetrics(now), crashed: make(chan int, 1),
+		knobs: settings.knobs,
+	}
 }
 
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -77,8 +81,11 @@ func (a *app) serve(w http.ResponseWriter, r *http.Request) {
 		// idle connections at once, and so race with a request that is already on its way.
 		header.Set("Connection", "close")
 	}
-	code := http.StatusOK
-	if knobs.errorRatio > 0 && rand.Float64() < knobs.errorRatio {
+	code, errorRatio := http.StatusOK, knobs.errorRatio
+	if begin.Before(a.coldTill) {
+		errorRatio = max(errorRatio, a.settings.coldRatio)
+	}
+	if errorRatio > 0 && rand.Float64() < errorRatio {
 		code = http.StatusInternalServerError
 		header.Set("X-App-Injected", "1")
 	}

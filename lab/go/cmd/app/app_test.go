@@ -34,6 +34,25 @@ func TestInjectedErrorsAreMarkedAndCounted(t *testing.T) {
 	}
 }
 
+func TestAColdPodFailsRequestsUntilItIsWarmAndAPodThatIsExceptedNone(t *testing.T) {
+	env := map[string]string{"COLD_S": "60", "COLD_ERROR_RATIO": "1", "COLD_EXCEPT": "-canary-", "POD_NAME": "web-1"}
+	settings, err := settingsFromEnv(func(name string) string { return env[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pod, ages := range map[string]map[time.Duration]int{
+		"web-1":        {time.Second: 500, 59 * time.Second: 500, time.Minute: 200},
+		"web-canary-1": {time.Second: 200},
+	} {
+		settings.pod = pod
+		for age, want := range ages {
+			if got := call(newApp(settings, time.Now().Add(-age)), "GET", "/").Code; got != want {
+				t.Errorf("%s after %v: %d", pod, age, got)
+			}
+		}
+	}
+}
+
 func TestProbesAndScrapesAreNotAppRequests(t *testing.T) {
 	a := newTestApp(t, nil)
 	for _, path := range []string{"/healthz", "/livez", "/metrics"} {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,9 @@ type settings struct {
 	crashAfter    time.Duration // CRASH_AFTER_S since the listener is up; 0 never
 	crashExitCode int           // CRASH_EXIT_CODE, 1
 	drain         time.Duration // PRESTOP_S, 1: serves on for so long after SIGTERM
+	cold          time.Duration // COLD_S since the listener is up, in which COLD_ERROR_RATIO counts; 0 never
+	coldRatio     float64       // COLD_ERROR_RATIO: share of app requests answered 500 while cold
+	warm          string        // COLD_EXCEPT: pods with this in their name are never cold
 	knobs         knobs
 }
 
@@ -79,6 +83,7 @@ func settingsFromEnv(getenv func(string) string) (settings, error) {
 		fallback string
 	}{
 		"START_DELAY_S": {&s.startDelay, "0"}, "CRASH_AFTER_S": {&s.crashAfter, "0"}, "PRESTOP_S": {&s.drain, "1"},
+		"COLD_S": {&s.cold, "0"},
 	} {
 		seconds, err := strconv.ParseFloat(withDefault(getenv(variable), into.fallback), 64)
 		if err != nil || !(seconds >= 0) {
@@ -86,12 +91,25 @@ func settingsFromEnv(getenv func(string) string) (settings, error) {
 		}
 		*into.target = time.Duration(seconds * float64(time.Second))
 	}
+	cold := knobs{}
+	if err := cold.set("error_ratio", withDefault(getenv("COLD_ERROR_RATIO"), "0")); err != nil {
+		return s, fmt.Errorf("COLD_ERROR_RATIO: %w", err)
+	}
+	s.coldRatio, s.warm = cold.errorRatio, getenv("COLD_EXCEPT")
 	code, err := strconv.Atoi(withDefault(getenv("CRASH_EXIT_CODE"), "1"))
 	if err != nil {
 		return s, fmt.Errorf("CRASH_EXIT_CODE: %w", err)
 	}
 	s.crashExitCode = code
 	return s, nil
+}
+
+// coldUntil is the instant from which an app that came up at this one works as it should.
+func (s settings) coldUntil(up time.Time) time.Time {
+	if s.warm != "" && strings.Contains(s.pod, s.warm) {
+		return up
+	}
+	return up.Add(s.cold)
 }
 
 func withDefault(value, fallback string) string {

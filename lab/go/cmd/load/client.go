@@ -26,7 +26,7 @@ type result struct {
 // failed is true for what a user would call an outage: no answer, or an error that the app was not told to make.
 func (r result) failed() bool { return r.failure != "" || r.status >= 400 && !r.injected }
 
-// client holds one kept connection and sends each request exactly once.
+// client holds one kept connection (unless it is fresh) and sends each request exactly once.
 //
 // net/http's Transport is not used for it: it resends a GET by itself when a kept connection ends under it, and would
 // so hide the very failures that the lab looks for. As every client does, this one looks whether the server has
@@ -34,6 +34,7 @@ func (r result) failed() bool { return r.failure != "" || r.status >= 400 && !r.
 type client struct {
 	target  target
 	timeout time.Duration
+	fresh   bool // dials for each request, as a client without kept connections does
 	request []byte
 	conn    net.Conn
 	reader  *bufio.Reader
@@ -53,6 +54,9 @@ func (c *client) close() {
 
 func (c *client) do(planned time.Time) result {
 	r := result{planned: planned}
+	if c.fresh {
+		c.close()
+	}
 	reused := c.conn != nil
 	if reused && closedByPeer(c.conn) {
 		c.close()

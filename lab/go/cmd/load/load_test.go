@@ -61,6 +61,28 @@ func TestAConnectionIsKeptAndOneClosedWhileIdleIsDialledAnew(t *testing.T) {
 	}
 }
 
+func TestAFreshClientDialsForEachRequest(t *testing.T) {
+	var dialled atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			dialled.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	c := clientOf(server)
+	c.fresh = true
+	for range 3 {
+		if got := c.do(time.Now()); got.failed() || got.reconnected {
+			t.Fatalf("%+v", got)
+		}
+	}
+	if n := dialled.Load(); n != 3 {
+		t.Fatalf("dialled %d times", n)
+	}
+}
+
 func TestARequestThatWasSentIsNeverSentAgain(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,6 +1,6 @@
 // Command load sends requests at a constant rate and tells failed requests from errors that the app injects.
 //
-//	load -url http://10.244.0.1:8080/ -host shop.example -rate 200 -duration 0 -workers 16 -out FILE
+//	load -url http://10.244.0.1:8080/ -host shop.example -rate 200 -duration 0 -workers 16 -fresh 0 -out FILE
 //
 // It is open-loop: each request has its planned instant and latency counts from there, however late a worker takes it.
 // It never retries. A request failed if there was no answer, or an answer of 400 or above that the app did not mark
@@ -36,6 +36,7 @@ type options struct {
 	rate     float64
 	duration time.Duration
 	workers  int
+	fresh    int
 	max      int64
 	timeout  time.Duration
 	every    time.Duration
@@ -51,6 +52,7 @@ func main() {
 	flag.Float64Var(&o.rate, "rate", 200, "requests per second")
 	flag.DurationVar(&o.duration, "duration", 0, "how long; 0 is until SIGTERM, SIGINT or -max")
 	flag.IntVar(&o.workers, "workers", 16, "connections, and requests in flight at most")
+	flag.IntVar(&o.fresh, "fresh", 0, "of the workers, how many dial anew for each request; the others keep theirs")
 	flag.Int64Var(&o.max, "max", 2_000_000, "requests at most")
 	flag.DurationVar(&o.timeout, "timeout", 10*time.Second, "of one request")
 	flag.DurationVar(&o.every, "every", 250*time.Millisecond, "between lines")
@@ -92,9 +94,10 @@ func run(o options) error {
 
 	planned := make(chan time.Time, 65536) // 5 min of 200/s: what does not fit is counted as dropped, never lost silently
 	var workers sync.WaitGroup
-	for range o.workers {
+	for number := range o.workers {
 		workers.Go(func() {
 			client := newClient(target, o.timeout)
+			client.fresh = number < o.fresh
 			defer client.close()
 			for at := range planned {
 				if ctx.Err() != nil {
@@ -131,7 +134,7 @@ func run(o options) error {
 
 // newTarget resolves once, and refuses any address that is not loopback or private: load is for our own lab.
 func newTarget(o options) (target, error) {
-	if o.workers < 1 || o.max < 1 || o.every <= 0 || o.timeout <= 0 || !validRate(o.rate) {
+	if o.workers < 1 || o.max < 1 || o.every <= 0 || o.timeout <= 0 || !validRate(o.rate) || o.fresh < 0 {
 		return target{}, errors.New("-workers, -max, -every, -timeout and -rate must be above 0")
 	}
 	parsed, err := url.Parse(o.url)
