@@ -18,7 +18,7 @@ from tests.e2e.test_release import BAD, Seen, watched
 pytestmark = pytest.mark.lab
 STORIES = Stories()
 
-RATE = 60
+RATE = 40
 HALF = ((50, "60s", "90s"),)
 """One step, long enough for something to come between."""
 
@@ -32,11 +32,11 @@ def clients_of(shop: QuickShop) -> Iterator[tuple[Load, Load, Seen]]:
         yield gateway, service, seen
         for counts in (gateway.stop(), service.stop()):
             assert counts.failed == 0, counts.failures
-            assert counts.dropped == 0
     assert seen.without_endpoints == 0
 
 
 def met_no_canary_before_promotion(counts: Counts, seen: Seen) -> None:
+    assert seen.decided
     first = float(counts.versions["v2"]["first"])
     assert first > seen.undecided_at, f"v2 answered {seen.undecided_at - first:.1f} s before its promotion was decided"
 
@@ -56,9 +56,9 @@ def test_clients_in_the_cluster_meet_a_good_version_when_it_is_promoted_and_no_r
 
 @STORIES
 def test_clients_in_the_cluster_never_meet_a_bad_version(shops: Shops) -> None:
-    shop = shops.open("in-bad")
+    shop = shops.open("in-bad", steps=((50, "3s", "8s"),))
     with clients_of(shop) as (gateway, service, seen):
-        shop.push("v2", steps=((50, "3s", "8s"),), **BAD)
+        shop.push("v2", **BAD)
         shop.answers("v2", gateway)
         status = shop.settle("shop/checkout:v1", seconds=150)
         shop.answers("v1", service)

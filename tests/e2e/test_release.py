@@ -33,8 +33,9 @@ class Seen:
     met_later: set[str] = field(default_factory=set)
     without_endpoints: int = 0
     looks: int = 0
+    decided: bool = False
     undecided_at: float = 0.0
-    """When promotion was last seen to be undecided, seconds since the epoch."""
+    """When promotion was last seen not to be decided yet, seconds since the epoch."""
     error: Exception | None = None
 
 
@@ -67,7 +68,8 @@ def look(shop: QuickShop, seen: Seen) -> None:
     endpoints, now = shop.endpoints(), time.time()
     # Read after the endpoints: if promotion is not decided now, it was not when they were read.
     decided = shop.status().get("promotion") in DECIDED
-    seen.undecided_at = seen.undecided_at if decided else now
+    seen.decided = seen.decided or decided
+    seen.undecided_at = seen.undecided_at if seen.decided else now
     selector = "labelSelector=canary.delivery/track=canary"
     canaries = {pod["status"].get("podIP"): pod["metadata"]["name"] for pod in shop.items(f"api/v1 pods?{selector}")}
     met = {name for address, name in canaries.items() if address in endpoints}

@@ -57,7 +57,7 @@ def test_the_exit_code_of_a_command_is_the_rooms(anybody):
 @pytest.mark.parametrize("before", [pytest.param((), id="as-we-are"), pytest.param(None, id="without-rights")])
 def test_a_room_beside_another_leaves_no_process_mount_or_namespace_when_its_keeper_is_killed(before, anybody):
     mounts = Path("/proc/self/mountinfo").read_text()
-    command = ("sh", "-c", "mount -t tmpfs none /mnt; echo up; sleep 600 & sleep 600")
+    command = ("sh", "-c", "mount -t tmpfs none /mnt; sleep 600 & echo up; wait")
     with contextlib.ExitStack() as ends:
         one, other = (room(*command, before=anybody if before is None else before) for _ in range(2))
         for keeper in (one, other):
