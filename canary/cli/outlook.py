@@ -9,6 +9,7 @@ from canary.cli.state import RETREATING, awaits_approval, is_refused, paused_by
 from canary.cli.wording import SHORT_COMMIT, STAGES, span
 from canary.core.phases import Phase, Stage
 from canary.core.plan import WeightStep
+from canary.core.promote import RETURN_COOL_DOWN_SECONDS, RETURN_WORSE
 
 INCONCLUSIVE = {
     "hold": "it holds and tells",
@@ -105,6 +106,12 @@ def _promoting(seen: Seen, now: datetime) -> str:
     if stage is Stage.BAKE and seen.spec and began:
         left = (began + timedelta(seconds=seen.spec.bake_seconds()) - now).total_seconds()
         return f"The stable version is replaced in {span(left)}, if the evidence stays good."
+    if stage is Stage.REPIN and seen.status.reason == RETURN_WORSE and seen.status.release:
+        left = (seen.status.release.since - now).total_seconds() + RETURN_COOL_DOWN_SECONDS
+        when = f"in {span(left)}" if left > 0 else "now"
+        return f"The new pods are tried again {when}, from a tenth of the traffic on; until then the canary serves."
+    if stage is Stage.RETURN:
+        return "The rest of the traffic follows, and the canary goes, unless the new pods look worse than the canary."
     order = list(Stage)
     following = order[order.index(stage) + 1] if stage not in (Stage.CLEANUP, Stage.UNDO) else None
     return f"Then {STAGES[following]}." if following else "Then the new version is the stable one."

@@ -15,7 +15,7 @@ from rich.text import Text
 from canary.cli.cluster import Seen
 from canary.cli.marks import Marks, marks, style, verdict_mark, verdict_style
 from canary.cli.outlook import outlook
-from canary.cli.wording import SHORT_COMMIT, STAGES, phase, since, span, told_alone, version
+from canary.cli.wording import SHORT_COMMIT, STAGES, phase, since, span, told_alone, turned_round, version
 from canary.core.phases import Phase, Stage
 from canary.core.plan import Step, WeightStep
 
@@ -161,6 +161,8 @@ def _report(seen: Seen, now: datetime, signs: Marks) -> RenderableType:
         (f", {since(report.at, now)} ago", "dim"),
         f"  {report.message}",
     )
+    if sides := turned_round(seen):
+        head.append(f"\n{sides}", "dim")
     if told_alone(report):
         return head
     table = Table.grid(padding=(0, 1))

@@ -18,7 +18,7 @@ from canary.cli.marks import marks, verdict_mark, verdict_style
 from canary.cli.options import Context, Data, Kubeconfig, Name, Namespace
 from canary.cli.outlook import outlook
 from canary.cli.session import place, screen
-from canary.cli.wording import since, told_alone, version
+from canary.cli.wording import since, told_alone, turned_round, version
 
 if TYPE_CHECKING:
     from canary.api.status import ReportBrief, RevertStatus
@@ -110,7 +110,9 @@ def _verdict(seen: Seen, report: ReportBrief, now: datetime, to: Console) -> Non
             (f"({report.at:%Y-%m-%d %H:%M:%S} UTC)", "dim"),
         )
     )
-    if status.candidate is not None and status.release is not None:
+    if sides := turned_round(seen):
+        to.print(Padding(Text(sides, "dim"), INDENT))
+    elif status.candidate is not None and status.release is not None:
         what = f"{version(status.candidate, status.stable)} against {version(status.stable, status.candidate)}"
         to.print(Padding(Text(what, "dim"), INDENT))
     if report.message:

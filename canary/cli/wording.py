@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from canary.cli.cluster import Seen
 from canary.core.phases import Phase, Stage
+from canary.core.promote import RETURN_WORSE
 
 if TYPE_CHECKING:
     from canary.api.status import ReportBrief, Revision
@@ -79,6 +80,12 @@ def phase(seen: Seen) -> str:
 def told_alone(report: ReportBrief) -> bool:
     """Whether the report's message says all that its metrics do, so that they need not be listed."""
     return all(metric.message in report.message for metric in report.metrics) and len(report.metrics) < 2
+
+
+def turned_round(seen: Seen) -> str:
+    """Say who the sides of the report are when they are not those of a release's steps; else nothing."""
+    judged = seen.stage is Stage.RETURN or (seen.stage is Stage.REPIN and seen.status.reason == RETURN_WORSE)
+    return "Here `canary` is the Deployment's new pods, and `stable` the canary copy." if judged else ""
 
 
 STAGES = {

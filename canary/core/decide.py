@@ -101,9 +101,10 @@ def _promotion_deadlines(scope: Scope, since: float, in_force: float | None) -> 
         case Stage.REPLACE:
             return [since + plan.progress_deadline_seconds]
         case Stage.REPIN:
-            later = (plan.settle_seconds, RETURN_COOL_DOWN_SECONDS)
-            return [in_force + seconds for seconds in later] if in_force is not None else []
+            settled = [in_force + plan.settle_seconds] if in_force is not None else []
+            return [since + RETURN_COOL_DOWN_SECONDS, *settled]
         case Stage.RETURN:
-            return [in_force + plan.return_seconds] if in_force is not None else []
+            later = (plan.return_seconds, plan.no_data_after_seconds)
+            return [in_force + seconds for seconds in later] if in_force is not None else []
         case _:
             return []

@@ -52,8 +52,8 @@ class Plan:
     service: str = ""
     route: str = ""
     """Of the HTTPRoute in Git; empty: Canary makes it."""
-    return_weights: tuple[int, ...] = (50, 0)
-    """The canary's weights while traffic comes back to the Deployment's new pods."""
+    return_weights: tuple[int, ...] = (90, 50, 0)
+    """The canary's weights while traffic comes back to the Deployment's new pods: a tenth shows what cold pods do."""
     return_seconds: float = 10.0
     """How long each of them is watched."""
     drain_seconds: float = 5.0

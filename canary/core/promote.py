@@ -88,18 +88,25 @@ def _replace(scope: Scope) -> State:
 
 def _repin(scope: Scope) -> State:
     own, service = scope.candidate_set, scope.observed.service
-    if own is None or service is None or not scope.pinned(own.pod_template_hash):
+    if own is None or service is None or cooling_down(scope) or not scope.pinned(own.pod_template_hash):
         return scope.state
     if service.pinned_endpoints < scope.workload.replicas:
         return replace(scope.state, release=replace(scope.release, in_force_since=None))
     if scope.release.in_force_since is None:  # all addresses are in the API; the gateway has them a moment later
         return scope.state.with_release(in_force_since=scope.now)
-    # Cold pods get time to warm up before they are tried again, with evidence of its own.
-    settle = RETURN_COOL_DOWN_SECONDS if scope.state.reason == RETURN_WORSE else scope.plan.settle_seconds
-    if scope.now - scope.release.in_force_since < settle:
+    if scope.now - scope.release.in_force_since < scope.plan.settle_seconds:
         return scope.state
     state = _stage(scope, Stage.RETURN, "Traffic returns to the Deployment in steps.")
     return state.with_release(return_step=0, analysis_since=None)
+
+
+def cooling_down(scope: Scope) -> bool:
+    """Return whether the Deployment's new pods were found worse and get time to warm up; the canary serves meanwhile.
+
+    Then they are tried again, with evidence of its own.
+    """
+    worse = scope.release.stage is Stage.REPIN and scope.state.reason == RETURN_WORSE
+    return worse and scope.elapsed < RETURN_COOL_DOWN_SECONDS
 
 
 def returning_verdict(scope: Scope) -> Verdict | None:
@@ -130,11 +137,31 @@ def _return(scope: Scope) -> State:
         return scope.state.with_release(in_force_since=scope.now, analysis_since=began)
     if not watched or own.ready < scope.workload.replicas:
         return scope.state
+    if not _looked(scope, release.in_force_since):
+        if scope.now - release.in_force_since < scope.plan.no_data_after_seconds:
+            return scope.state
+        why = verdict.message if verdict is not None else "no look has succeeded yet."
+        return stay(
+            scope.state, "NoData", f"The return of the traffic holds, {weight} % on the canary: {why}", stalled=True
+        )
     if release.return_step + 1 < len(weights):
         following = weights[release.return_step + 1]
         state = _stage(scope, Stage.RETURN, f"Traffic returns to the Deployment; {following} % is left on the canary.")
         return state.with_release(return_step=release.return_step + 1)
     return _stage(scope, Stage.CLEANUP, "The canary drains and goes.")
+
+
+def _looked(scope: Scope, since: float) -> bool:
+    """Return whether the judges have looked at a whole step of the return, which began to be in force at `since`.
+
+    When the canary has nothing any more there is nothing to compare with; and a Rollout that is being deleted does
+    not wait for metrics.
+    """
+    if not scope.plan.has_analysis or scope.return_weight == 0 or scope.observed.deleting:
+        return True
+    verdict = returning_verdict(scope)
+    covers = verdict is not None and verdict.at - since >= scope.plan.return_seconds
+    return verdict is not None and covers and verdict.outcome is not Outcome.ERROR
 
 
 def _cleanup(scope: Scope) -> State:

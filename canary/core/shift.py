@@ -6,7 +6,7 @@ from canary.core.effects import DeleteCopy, Effect, EnsureCopy, Pin, RestoreRout
 from canary.core.holding import let_go
 from canary.core.judging import may_raise, what_is_bad
 from canary.core.phases import Phase, Stage
-from canary.core.promote import returning_verdict
+from canary.core.promote import cooling_down, returning_verdict
 from canary.core.scope import Scope
 
 
@@ -128,28 +128,27 @@ def _promote(scope: Scope) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
             pin = _pin(scope, copy.pod_template_hash) if copy and full else ()
             return (), (*_copy(scope, 100), *pin, *_raise_to(scope, 100))
         case Stage.REPLACE | Stage.REPIN:
-            return _carry(scope, own=stage is Stage.REPIN)
+            return _carry(scope, replacing=stage is Stage.REPLACE)
         case Stage.RETURN:
             return _return(scope)
         case Stage.CLEANUP:
             return _take(scope), _tear_down(scope)
 
 
-def _carry(scope: Scope, *, own: bool) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
+def _carry(scope: Scope, *, replacing: bool) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
     """Keep all traffic on a canary of full size while the Deployment is being replaced, whatever others write.
 
-    `own`: the root Service is pinned to the Deployment's new pods already, and to the canary's when those are gone.
+    When it is replaced the root Service is pinned to its new pods; and to the canary's when those are gone, or worse.
     """
     traffic, copy = scope.observed.traffic, scope.observed.copy
     if copy is None or not scope.canary_ready:
         return _carry_without(scope), _copy(scope, 100)
-    pin = _pin(
-        scope, scope.home.pod_template_hash if own and scope.home and scope.home_serves else copy.pod_template_hash
-    )
+    new = None if replacing or cooling_down(scope) or not scope.home_serves else scope.home
+    pin = _pin(scope, new.pod_template_hash if new is not None else copy.pod_template_hash)
     weight: tuple[Effect, ...] = ()
     if traffic is not None and traffic.weight != 100 and not traffic.other_owner:
         weight = (SetWeight(100, traffic.resource_version),)
-    return (), (*_copy(scope, 100), *pin, *weight, *(() if own else let_go(scope)))
+    return (), (*_copy(scope, 100), *pin, *weight, *(let_go(scope) if replacing else ()))
 
 
 def _undo(scope: Scope) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
