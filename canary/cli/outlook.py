@@ -106,8 +106,9 @@ def _promoting(seen: Seen, now: datetime) -> str:
     if stage is Stage.BAKE and seen.spec and began:
         left = (began + timedelta(seconds=seen.spec.bake_seconds()) - now).total_seconds()
         return f"The stable version is replaced in {span(left)}, if the evidence stays good."
-    if stage is Stage.REPIN and seen.status.reason == RETURN_WORSE and seen.status.release:
-        left = (seen.status.release.since - now).total_seconds() + RETURN_COOL_DOWN_SECONDS
+    changed = seen.status.release.since if seen.status.release else None
+    if stage is Stage.REPIN and seen.status.reason == RETURN_WORSE and changed:
+        left = (changed - now).total_seconds() + RETURN_COOL_DOWN_SECONDS
         when = f"in {span(left)}" if left > 0 else "now"
         return f"The new pods are tried again {when}, from a tenth of the traffic on; until then the canary serves."
     if stage is Stage.RETURN:

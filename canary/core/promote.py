@@ -117,6 +117,19 @@ def returning_verdict(scope: Scope) -> Verdict | None:
     return analysis.verdict
 
 
+def kept_back(scope: Scope) -> str:
+    """Return why the Deployment's new pods get no more traffic now; the empty string when they may."""
+    own, service, wanted = scope.candidate_set, scope.observed.service, scope.workload.replicas
+    verdict = returning_verdict(scope)
+    if scope.observed.commands.paused and not scope.observed.deleting:
+        return "paused by `canary pause`"
+    if own is None or service is None or own.ready < wanted or service.pinned_endpoints < wanted:
+        return f"the Deployment has {own.ready if own else 0} of {wanted} pods ready and known to the Service"
+    if verdict is not None and verdict.suspicious:
+        return f"there is evidence against its new pods: {verdict.message}"
+    return ""
+
+
 def _return(scope: Scope) -> State:
     release, weights, weight = scope.release, scope.plan.return_weights, scope.return_weight
     traffic, own = scope.observed.traffic, scope.candidate_set

@@ -6,7 +6,7 @@ from canary.core.effects import DeleteCopy, Effect, EnsureCopy, Pin, RestoreRout
 from canary.core.holding import let_go
 from canary.core.judging import may_raise, what_is_bad
 from canary.core.phases import Phase, Stage
-from canary.core.promote import cooling_down, returning_verdict
+from canary.core.promote import cooling_down, kept_back
 from canary.core.scope import Scope
 
 
@@ -186,10 +186,7 @@ def _return(scope: Scope) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
     weight = scope.return_weight
     if traffic.weight is None or traffic.weight <= weight:
         return (), _copy(scope, 100)
-    verdict = returning_verdict(scope)
-    worse = verdict is not None and verdict.suspicious
-    has_capacity = own.ready >= scope.workload.replicas and service.pinned_endpoints >= scope.workload.replicas
-    if worse or not has_capacity or (scope.observed.commands.paused and not scope.observed.deleting):
+    if kept_back(scope):
         return (), _copy(scope, 100)
     return (), (*_copy(scope, 100), SetWeight(weight, traffic.resource_version))
 

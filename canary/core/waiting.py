@@ -6,7 +6,7 @@ from canary.core.adopting import unusable
 from canary.core.judging import may_raise
 from canary.core.phases import Phase, Stage
 from canary.core.plan import ApprovalStep
-from canary.core.promote import RETURN_WORSE
+from canary.core.promote import RETURN_WORSE, kept_back
 from canary.core.scope import Scope, stay
 from canary.core.state import State
 
@@ -19,6 +19,7 @@ _WAITS = frozenset(
         "RouteNotAccepted",
         "AlreadyOwned",
         "NotRaised",
+        "ReturnHolds",
         "CapacityMissing",
         "GatewaySilent",
     }
@@ -59,7 +60,9 @@ def _awaited(scope: Scope) -> tuple[str, str] | None:
         return "GatewaySilent", "The gateway does not confirm that the canary has no traffic."
     if scope.canary_ready < scope.needed(weight):
         return "CapacityMissing", f"The canary has {scope.canary_ready} of {scope.needed(weight)} ready pods it needs."
-    why = may_raise(scope)
+    if stage is Stage.RETURN and (why := kept_back(scope)):
+        return "ReturnHolds", f"The canary's share is not lowered to {weight} %: {why}"
+    why = may_raise(scope) if stage is not Stage.RETURN else ""
     if why and scope.state.phase is not Phase.STARTING and stage not in (Stage.PIN, Stage.REPIN):
         return "NotRaised", f"The canary's traffic is not changed to {weight} %: {why}"
     return "GatewaySilent", f"Endpoints, or {weight} % of the traffic for the canary, are not in force yet."

@@ -127,3 +127,33 @@ def test_clients_in_the_cluster_lose_no_request_when_the_rollout_is_deleted_whil
         shop.answers("v2", service)
     met_no_canary_before_promotion(service.counts(), seen)
     assert not shop.pinned()
+
+
+@STORIES
+def test_new_pods_that_are_cold_lose_their_traffic_until_they_are_warm_and_nothing_is_reverted(shops: Shops) -> None:
+    """The canary's pods are warm; those that the roll brings fail two requests of three in their first minute."""
+    cold = (("COLD_S", "60"), ("COLD_ERROR_RATIO", "0.7"), ("COLD_EXCEPT", "-canary-"))
+    shop = shops.open("in-cold", steps=HALF)
+    with clients_of(shop) as (gateway, service, seen):
+        commit = shop.push("v2", version="v2", env=cold)
+        shop.answers("v2", gateway)
+        shop.canary("promote", "checkout")
+        shop.wait("the return", lambda: shop.status().get("promotion") == "Return", seconds=120)
+        found = shop.wait_for_reason("ReturnWorse", seconds=60)
+        assert found["promotion"] == "Repin"
+        assert shop.condition("Stalled")["status"] == "True"
+        shop.wait("all of the traffic on the canary", lambda: shop.weight() == 100)
+        assert "tried again in" in " ".join(shop.canary("status", "checkout").split())
+        assert "canary copy" in " ".join(shop.canary("why", "checkout").split())
+        copies = {
+            pod["status"]["podIP"] for pod in shop.items("api/v1 pods?labelSelector=canary.delivery/track=canary")
+        }
+        shop.wait("the Service with the canary", lambda: shop.endpoints() and shop.endpoints() <= copies)
+        status = shop.settle("shop/checkout:v2", seconds=200)
+        shop.answers("v2", service)
+    met_no_canary_before_promotion(service.counts(), seen)
+    assert status["history"][0]["outcome"] == "Promoted"
+    assert seen.weights == [0, 50, 100, 90, 100, 90, 50, 0]
+    assert shop.repository.head() == commit, "nothing was reverted"
+    shop.wait("the Event", lambda: "ReturnWorse" in shop.events())
+    assert not {"RolledBack", "AnalysisFailed"} & set(shop.events())

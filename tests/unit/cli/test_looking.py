@@ -173,6 +173,22 @@ def test_why_tells_each_metric_the_report_and_the_revert_in_full(canary: Canary,
     assert "http-health/latency pass as fast as stable" in " ".join(canary("why", "checkout").stdout.split())
 
 
+def test_while_traffic_returns_the_sides_of_the_report_are_named(canary: Canary, cluster: FakeCluster):
+    for command in ("status", "why"):
+        cluster.put(samples.promoting("Return"))
+        assert "`canary` is the Deployment's new pods" in " ".join(canary(command, "checkout").stdout.split())
+        cluster.put(samples.promoting("Bake"))
+        assert "new pods" not in " ".join(canary(command, "checkout").stdout.split())
+
+
+def test_new_pods_that_were_found_worse_are_told_with_when_they_are_tried_again(canary: Canary, cluster: FakeCluster):
+    cluster.put(samples.promoting("Repin", reason="ReturnWorse", release=samples.release(since=samples.ago(20))))
+    for command in ("status", "why"):
+        text = " ".join(canary(command, "checkout").stdout.split())
+        assert "tried again in 40s" in text
+        assert "`stable` the canary copy" in text
+
+
 def test_why_as_data_carries_the_report(canary: Canary, cluster: FakeCluster):
     cluster.put(samples.awaiting_git())
     said = json.loads(canary("why", "checkout", "-o", "json").stdout)

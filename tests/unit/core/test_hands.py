@@ -89,7 +89,7 @@ def test_a_canary_that_dies_while_the_deployment_rolls_leaves_the_traffic_to_the
 def test_new_pods_that_die_while_traffic_returns_lose_it_to_the_canary():
     world = releasing(Stage.RETURN)
     run(world, 2)
-    assert world.weight == 50
+    assert world.weight == 90
     world.sets["good1"].ready = 0
     world.operate()
     world.operate()
