@@ -106,13 +106,16 @@ def cooling_down(scope: Scope) -> bool:
     Then they are tried again, with evidence of its own.
     """
     worse = scope.release.stage is Stage.REPIN and scope.state.reason == RETURN_WORSE
-    return worse and scope.elapsed < RETURN_COOL_DOWN_SECONDS
+    return worse and scope.elapsed < RETURN_COOL_DOWN_SECONDS and not scope.observed.deleting
 
 
 def returning_verdict(scope: Scope) -> Verdict | None:
-    """Return the verdict on the Deployment's new pods against the canary copy; None before the first look."""
+    """Return the verdict on the Deployment's new pods against the canary copy; None before the first look.
+
+    A Rollout that is being deleted asks for none: it has to end, and the version was judged good.
+    """
     analysis = scope.observed.analysis
-    if analysis is None or analysis.release != scope.release.id or not analysis.returning:
+    if scope.observed.deleting or analysis is None or analysis.release != scope.release.id or not analysis.returning:
         return None
     return analysis.verdict
 
@@ -167,8 +170,8 @@ def _return(scope: Scope) -> State:
 def _looked(scope: Scope, since: float) -> bool:
     """Return whether the judges have looked at a whole step of the return, which began to be in force at `since`.
 
-    When the canary has nothing any more there is nothing to compare with; and a Rollout that is being deleted does
-    not wait for metrics.
+    When the canary has nothing any more there is nothing to compare with; and a Rollout that is being deleted asks
+    no judge.
     """
     if not scope.plan.has_analysis or scope.return_weight == 0 or scope.observed.deleting:
         return True

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+
+import pytest
 
 from canary.analysis.verdict import Outcome, Reason, Verdict
 from canary.core import effects as fx
@@ -105,9 +108,12 @@ def test_with_nothing_left_on_the_canary_the_return_does_not_wait_for_metrics():
     assert world.state.history[0].outcome == "Promoted"
 
 
-def test_a_rollout_that_is_deleted_while_traffic_returns_does_not_wait_for_metrics():
+@pytest.mark.parametrize("pods", [{"metrics_up": False}, {"cold_until": math.inf}], ids=["unmeasured", "worse"])
+def test_a_rollout_that_is_deleted_while_traffic_returns_waits_for_no_judge(pods):
     world = at(Stage.RETURN)
-    world.metrics_up = False
+    for name, value in pods.items():
+        setattr(world, name, value)
+    run(world, 20)
     world.deleting = True
     run(world, 120)
     assert world.gone
