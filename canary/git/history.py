@@ -70,6 +70,9 @@ class Seen:
     """The held Deployment's pod template."""
     stable_live: Template
     """The pod template of the ReplicaSet that serves."""
+    first_commit: str = ""
+    """What the engine had fetched when the release began: no revert that came later is older than this. Empty when
+    nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

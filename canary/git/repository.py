@@ -131,7 +131,7 @@ class Repository:
             arguments.append("--first-parent")
         arguments += [_sha(tip), *([f"^{_sha(without)}"] if without else []), "--"]
         records = self._text(*arguments).split("\0")
-        return [_commit(record) for record in records if record.strip()]
+        return [_commit(record) for record in records if record]
 
     def has(self, sha: str) -> bool:
         """Whether the clone has this commit."""
@@ -401,8 +401,8 @@ def _sha(name: str) -> str:
 
 
 def _commit(record: str) -> Commit:
-    sha, tree, parents, author, subject, *trailers = record.strip("\n").split("\n")
-    named = re.split(r"[,\s]+", " ".join(trailers))
+    sha, tree, parents, author, subject, trailers = record.split("\n", 5)  # a subject may be empty, and a name
+    named = re.split(r"[,\s]+", trailers)
     return Commit(
         sha, tree, tuple(parents.split()), subject, author, tuple(name for name in named if _SHA.fullmatch(name))
     )

@@ -136,9 +136,9 @@ def _settled(
     head, now = tip
     rejected = span.rejected.template
     follows = repository.is_ancestor(span.bad.sha, head)
-    culprits = {commit.sha for commit in span.between}
-    since = repository.commits(head, limit=_SINCE_LIMIT, without=span.bad.sha, first_parent=False) if follows else []
-    taken = next((c for c in since if culprits.intersection(c.reverts) and _takes_out(renderer, c, rejected)), None)
+    begun = _begun(repository, request, span)
+    since = repository.commits(head, limit=_SINCE_LIMIT, without=begun, first_parent=False) if follows else []
+    taken = next((c for c in since if c.reverts and _takes_out(renderer, c, rejected)), None)
     if not same_version(now.template, rejected):
         if taken is not None:
             return AlreadyReverted(
@@ -159,6 +159,17 @@ def _settled(
     if not follows:
         return NeedsPullRequest(f"the branch does not contain {span.bad.sha[:10]} any more: its history was rewritten")
     return None
+
+
+def _begun(repository: Repository, request: RevertRequest, span: Range) -> str:
+    """Return a commit that is older than every revert for this release, and not older than those for releases before.
+
+    The bad commit is none such: when somebody brings the version back, the newest commit that the engine has fetched
+    is theirs, and our revert is in its past.
+    """
+    first = request.seen.first_commit
+    known = bool(first) and repository.has(first) and repository.is_ancestor(first, span.bad.sha)
+    return first if known else span.bad.sha
 
 
 def _takes_out(renderer: Renderer, commit: Commit, rejected: Template) -> bool:

@@ -80,7 +80,13 @@ def job_of(effect: RevertInGit, seen: Look, state: State) -> Job | NotFromGit:
         rollout=f"{seen.named.namespace}/{seen.named.plan.name}",
         # The newest commit that was fetched: the search goes back from there, past later commits that changed other
         # things.
-        seen=Seen(origin.fetched or told or effect.candidate.commit, effect.stable.commit, rejected, stable),
+        seen=Seen(
+            origin.fetched or told or effect.candidate.commit,
+            effect.stable.commit,
+            rejected,
+            stable,
+            first_commit=effect.candidate.commit,
+        ),
         verdict_at=int(effect.at),
         report=effect.report,
         pushed=pushed,

@@ -1,122 +1,298 @@
-"""Two operators and people, interleaved as Hypothesis likes, on a real Git server: at most one revert, and nothing of theirs lost."""
+"""Two operators and people, interleaved as Hypothesis likes, on a real Git repository: one revert or none, and an alert.
+
+An operator plans, and pushes later or never; its answer gets lost; it dies between the push and the status; its clone
+goes. People commit, fix, bring the version back, and rewrite the branch's history under it.
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from typing_extensions import override
 
-from canary.git.outcome import AlreadyReverted, BroughtBack, Outcome, RevertDone, RevertPlan, Superseded
-from canary.git.revert import plan_revert, push_revert
-from tests.property.depth import deep
-from tests.unit.git.world import Operator, Server, deployment, provenance, request
-
-V1, V2 = deployment("app:v1"), deployment("app:v2")
-FILE = "app/deployment.yaml"
-
-operators = st.sampled_from(["old", "new"])
-actions = st.one_of(
-    st.tuples(st.just("plan"), operators),
-    st.tuples(st.just("push"), operators),
-    st.tuples(st.just("push, then die"), operators),
-    st.tuples(st.just("lose the clone"), operators),
-    st.tuples(st.sampled_from(["unrelated", "annotate", "app:v3", "app:v1", "app:v2"]), st.just("person")),
+from canary.git.credentials import Anonymous, Binding
+from canary.git.history import Seen
+from canary.git.outcome import (
+    AlreadyReverted,
+    BroughtBack,
+    NeedsPullRequest,
+    Outcome,
+    RevertDone,
+    RevertPlan,
+    Superseded,
 )
+from canary.git.provenance import Engine, Provenance, Reference
+from canary.git.revert import RevertRequest, plan_revert, push_revert
+from tests.property.depth import deep
+from tests.property.git_server import BareServer, Made
+from tests.unit.git.world import VERDICT_AT, Operator, deployment, live
+
+OPERATORS = ("old", "new")
+operators = st.sampled_from(OPERATORS)
+LAYOUTS = {
+    "alone": {"checkout": "app/checkout.yaml"},
+    "one file": {"checkout": "app/all.yaml", "basket": "app/all.yaml"},
+    "two files": {"checkout": "app/checkout.yaml", "basket": "app/basket.yaml"},
+}
+"""Where the Deployment of each Rollout is; one commit brings the bad version of all."""
 
 
+@dataclass
 class World:
-    """The server, two operators with the plans that they hold, and what people did."""
+    """The branch, two operators with the plans that they hold, and what the status of each Rollout remembers."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.server = Server(root)
-        self.server.commit({FILE: V1}, "stable")
-        self.bad = self.server.commit({FILE: V2}, "bad")
-        self.asked = request(self.bad, rejected=V2, stable=V1)
-        self.operators = {name: Operator(root / name, provenance(self.server)) for name in ("old", "new")}
-        self.plans: dict[str, RevertPlan] = {}
-        self.people = [self.bad]
-        self.heads = [self.bad]
-        self.brought_back = False
+    root: Path
+    where: dict[str, str]
+    images: dict[str, str] = field(default_factory=dict)
+    """What people last wanted; the reverts are not among it."""
+    plans: dict[tuple[str, str], RevertPlan] = field(default_factory=dict)
+    planned: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The commit that was ever planned for a Rollout on a tip."""
+    pushed: dict[str, str] = field(default_factory=dict)
+    """By Rollout: the revert that its status knows."""
+    accepted: list[Made] = field(default_factory=list)
+    """Every commit of ours that was ever at the tip."""
+    kept: set[str] = field(default_factory=set)
+    """Commits that must stay in the branch: none of ours may take away a person's, and none is forced."""
+    rewritten: bool = False
+    returned: bool = False
+    """Whether a person brought the version back after a revert, or took the revert away."""
+    number: int = 0
 
-    def image(self, commit: str = "main") -> str:
-        image: str = yaml.safe_load(self.server.show(FILE, commit))["spec"]["template"]["spec"]["containers"][0][
-            "image"
-        ]
-        return image
+    def __post_init__(self) -> None:
+        self.server = BareServer(self.root)
+        self.stable = self.person(dict.fromkeys(self.where, "app:v1"), "stable")
+        self.bad = self.fetched = self.person(dict.fromkeys(self.where, "app:v2"), "bad")
 
-    def act(self, action: str, who: str) -> None:
-        match action:
-            case "plan":
-                with self.operators[who].clone() as repository:
-                    plan = plan_revert(repository, self.operators[who].renderer(repository), self.asked)
-                self.plans.pop(who, None)
-                if isinstance(plan, RevertPlan):
-                    self.plans[who] = plan
-            case "push" if who in self.plans:
-                with self.operators[who].clone() as repository:
-                    renderer = self.operators[who].renderer(repository)
-                    push_revert(repository, renderer, self.asked, self.plans.pop(who), pause=lambda _: None)
-            case "push, then die" if who in self.plans:
-                plan = self.plans.pop(who)
-                with self.operators[who].clone() as repository:
-                    repository.push(plan.branch, plan.commit, plan.base)
-            case "lose the clone":
-                shutil.rmtree(self.root / who, ignore_errors=True)
-                self.plans.pop(who, None)
-            case "unrelated" | "annotate" | "app:v1" | "app:v2" | "app:v3":
-                self.person(action)
-            case _:
-                assert action in {"push", "push, then die"}  # without a plan there is nothing to push
-        self.heads.append(self.server.head)
+    # --- people
 
-    def person(self, action: str) -> None:
-        manifest: dict[str, Any] = yaml.safe_load(self.server.show(FILE))
-        template = manifest["spec"]["template"]
-        files: dict[str, str | None] = {}
-        if action == "unrelated":
-            files["notes"] = str(len(self.people))
-        elif action == "annotate":
-            template["metadata"].setdefault("annotations", {})["touched"] = str(len(self.people))
-        else:
-            if action == "app:v2" and self.image() != "app:v2" and self.server.reverts():
-                self.brought_back = True
-            template["spec"]["containers"][0]["image"] = action
-        self.people.append(self.server.commit(files or {FILE: yaml.safe_dump(manifest)}, action))
+    def person(self, images: dict[str, str], message: str, *, on: str = "") -> str:
+        """Commit what the Deployments are to run, and something beside it."""
+        self.number += 1
+        self.images = {**self.images, **images}
+        if self.accepted and "app:v2" in images.values():
+            self.returned = True
+        texts: dict[str, list[str]] = {}
+        now = self.running() if self.number > 1 else {}
+        for name, path in self.where.items():
+            texts.setdefault(path, []).append(deployment({**now, **images}[name], name=name))
+        files = {path: "---\n".join(parts) for path, parts in texts.items()} if images else {}
+        commit = self.server.commit({**files, "notes": f"{self.number}\n"}, message, on=on)
+        self.kept.add(commit)
+        return commit
+
+    def drop_ours(self) -> None:
+        """Force the branch back to before the newest commit of ours."""
+        history = self.server.history()
+        ours = next(made for made in history if "Rollout-Reverts" in made.trailers)
+        self.server.force(ours.parents[0])
+        self.forced()
+        self.returned = True
+
+    def reword(self) -> None:
+        """Write the commit at the tip anew without its trailers, as a squash by a forge does."""
+        tip = self.server.read(self.server.head)
+        self.server.write(tip.tree, tip.parents, "chore: squashed")
+        self.forced()
+
+    def rebase_the_bad(self) -> None:
+        """Write the bad commit, and all since, under another name."""
+        since = [made for made in reversed(self.server.history()) if made.sha not in (self.stable, self.bad)]
+        parent = self.server.write(self.server.read(self.bad).tree, [self.stable], "bad, signed")
+        for made in since:
+            parent = self.server.write(made.tree, [parent], made.message)
+        self.forced()
+
+    def forced(self) -> None:
+        self.rewritten = True
+        self.kept = {made.sha for made in self.server.history()}
+
+    # --- what can be read
+
+    def running(self, commit: str = "") -> dict[str, str]:
+        """The image of each Deployment, as a commit says; without one, the branch's tip."""
+        files = self.server.files(commit or self.server.head)
+        documents = [d for path in sorted(set(self.where.values())) for d in yaml.safe_load_all(files[path])]
+        return {d["metadata"]["name"]: d["spec"]["template"]["spec"]["containers"][0]["image"] for d in documents}
+
+    def ours(self) -> list[Made]:
+        """The reverts in the branch, as their trailers say."""
+        return [made for made in self.server.history() if "Rollout-Reverts" in made.trailers]
+
+    def taken_out(self, made: Made) -> list[str]:
+        """The Deployments whose bad version a commit takes out."""
+        before, after = self.running(made.parents[0]), self.running(made.sha)
+        return [name for name in self.where if before[name] == "app:v2" and after[name] != "app:v2"]
+
+    # --- operators
+
+    def operator(self, who: str, name: str) -> Operator:
+        where = Provenance(
+            engine=Engine.FLUX,
+            url=self.server.url,
+            branch="main",
+            path="app",
+            namespace="shop",
+            name=name,
+            applied_revision="",
+            attempted_revision="",
+            owner=Reference("Kustomization", "flux-system", "shop"),
+            source=Reference("GitRepository", "flux-system", "shop"),
+        )
+        return Operator(self.root / who, where, binding=Binding("test", "*", where.url, Anonymous()))
+
+    def request(self, name: str) -> RevertRequest:
+        """As each Rollout's status tells it: its own verdict's time and report."""
+        rejected, stable = (live(deployment(image, name=name)) for image in ("app:v2", "app:v1"))
+        seen = Seen(self.fetched, "", rejected, stable, first_commit=self.bad)
+        at = VERDICT_AT + sorted(self.where).index(name)
+        asked = RevertRequest(f"shop/{name}", seen, at, f"errors of {name}: 5 %")
+        return replace(asked, pushed=self.pushed.get(name, ""))
+
+    def plan(self, who: str, name: str) -> None:
+        self.plans.pop((who, name), None)
+        operator = self.operator(who, name)
+        with operator.clone() as repository:
+            plan = plan_revert(repository, operator.renderer(repository), self.request(name))
+        if isinstance(plan, RevertPlan):
+            self.plans[who, name] = plan
+            same = self.planned.setdefault((name, plan.base), plan.commit)
+            assert plan.commit == same, "two operators make different commits of one revert on one tip"
+
+    def push(self, who: str, name: str, *, told: bool) -> None:
+        """Push what was planned; `told` is whether the answer reaches the status."""
+        operator, plan = self.operator(who, name), self.plans.pop((who, name))
+        with operator.clone() as repository:
+            if told:
+                renderer = operator.renderer(repository)
+                self.note(name, push_revert(repository, renderer, self.request(name), plan, pause=lambda _: None))
+            else:
+                repository.push(plan.branch, plan.commit, plan.base)
+
+    def settle(self, who: str, name: str) -> Outcome:
+        outcome = self.operator(who, name).revert(self.request(name))
+        self.note(name, outcome)
+        return outcome
+
+    def note(self, name: str, outcome: Outcome) -> None:
+        if isinstance(outcome, RevertDone | AlreadyReverted):
+            self.pushed[name] = outcome.commit
+
+    # --- promises
 
     def check(self) -> None:
-        assert self.server.reverts() in ([], [self.bad]), "one key, at most one commit"
-        history = set(self.server.log("%H"))
-        assert history.issuperset(self.people), "a person's commit was lost"
-        assert history.issuperset(self.heads), "the branch was moved other than forward"
+        tip = self.server.read(self.server.head)
+        if "Rollout" in tip.trailers and tip not in self.accepted:
+            self.accepted.append(tip)
+            self.kept.add(tip.sha)
+        history = {made.sha for made in self.server.history()}
+        assert history >= self.kept, "a commit is gone from the branch that nobody took away"
+        for commits in (self.ours(), () if self.rewritten else self.accepted):
+            taken = Counter(name for made in commits for name in self.taken_out(made))
+            assert max(taken.values(), default=0) <= 1, "the version of one Deployment was taken out twice"
 
-    def settle(self, name: str) -> Outcome:
-        return self.operators[name].revert(self.asked)
+
+class Interleavings(RuleBasedStateMachine):
+    """Each rule is something that happens on its own; what cannot happen now is not drawn."""
+
+    world: World
+
+    @initialize(layout=st.sampled_from(sorted(LAYOUTS)), planned=st.sets(operators), rebased=st.integers(0, 7))
+    def begin(self, layout: str, planned: set[str], rebased: int) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.world = World(Path(self._folder.name), LAYOUTS[layout])
+        for who in sorted(planned):
+            for name in self.world.where:
+                self.world.plan(who, name)
+        if not rebased:  # seldom: nothing can be reverted then
+            self.world.rebase_the_bad()
+
+    @rule(who=operators, data=st.data())
+    def plan(self, who: str, data: st.DataObject) -> None:
+        self.world.plan(who, data.draw(self.rollouts()))
+
+    @precondition(lambda self: self.world.plans)
+    @rule(data=st.data())
+    def push(self, data: st.DataObject) -> None:
+        self.world.push(*data.draw(st.sampled_from(sorted(self.world.plans))), told=True)
+
+    @precondition(lambda self: self.world.plans)
+    @rule(data=st.data())
+    def push_and_lose_the_answer(self, data: st.DataObject) -> None:
+        self.world.push(*data.draw(st.sampled_from(sorted(self.world.plans))), told=False)
+
+    @rule(who=operators, data=st.data())
+    def revert(self, who: str, data: st.DataObject) -> None:
+        self.world.settle(who, data.draw(self.rollouts()))
+
+    @precondition(lambda self: self.world.plans)
+    @rule(who=operators)
+    def lose_the_clone(self, who: str) -> None:
+        shutil.rmtree(self.world.root / who, ignore_errors=True)
+        self.world.plans = {key: plan for key, plan in self.world.plans.items() if key[0] != who}
+
+    @rule(message=st.sampled_from(["change", ""]))
+    def somebody_commits_something_else(self, message: str) -> None:
+        self.world.person({}, message)
+
+    @rule(image=st.sampled_from(["app:v1", "app:v2", "app:v3"]), data=st.data())
+    def somebody_commits_another_version(self, image: str, data: st.DataObject) -> None:
+        names = data.draw(st.sampled_from([sorted(self.world.where), ["checkout"]]))
+        self.world.person(dict.fromkeys(names, image), image)
+
+    @rule()
+    def the_engine_fetches(self) -> None:
+        self.world.fetched = self.world.server.head
+
+    @precondition(lambda self: self.world.ours())
+    @rule()
+    def somebody_reverts_the_revert(self) -> None:
+        self.world.person(dict.fromkeys(self.world.where, "app:v2"), 'Revert "Revert"')
+
+    @precondition(lambda self: self.world.ours())
+    @rule(drop=st.booleans())
+    def somebody_rewrites_the_branch(self, drop: bool) -> None:
+        self.world.drop_ours() if drop else self.world.reword()
+
+    def rollouts(self) -> st.SearchStrategy[str]:
+        return st.sampled_from(sorted(self.world.where))
+
+    @invariant()
+    def promises_hold(self) -> None:
+        self.world.check()
+
+    @override
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        with self._folder:
+            ends_well(self.world)
 
 
-@settings(max_examples=deep(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(actions, max_size=8))
-@example([("plan", "old"), ("plan", "new"), ("push", "old"), ("push", "new")])
-@example([("plan", "old"), ("push, then die", "old"), ("plan", "new"), ("push", "new")])
-@example([("plan", "old"), ("plan", "new"), ("push", "old"), ("app:v2", "person"), ("push", "new")])
-@example([("plan", "old"), ("app:v3", "person"), ("app:v2", "person"), ("push", "old")])
-@example([("plan", "old"), ("app:v1", "person"), ("push", "old"), ("app:v2", "person")])
-def test_whatever_happens_in_between_there_is_one_revert_or_none(steps: list[tuple[str, str]]):
-    with tempfile.TemporaryDirectory() as root:
-        world = World(Path(root))
-        for action, who in steps:
-            world.act(action, who)
+def ends_well(world: World) -> None:
+    """When all is quiet, both operators find the same: the version is out, or somebody was told."""
+    outcomes: dict[str, Outcome] = {}
+    for who in OPERATORS:
+        for name in world.where:
+            outcomes[name] = world.settle(who, name)
             world.check()
-        for name in ("new", "old"):
-            outcome = world.settle(name)
-            assert isinstance(outcome, RevertDone | AlreadyReverted | Superseded | BroughtBack), outcome
-            world.check()
-        # The rejected version is out of the branch, unless a person brought it back knowing our revert.
-        if world.image() == "app:v2":
-            assert world.brought_back
-            assert isinstance(world.settle("old"), BroughtBack)
+    told = (RevertDone, AlreadyReverted, Superseded, BroughtBack, NeedsPullRequest)
+    assert all(isinstance(outcome, told) for outcome in outcomes.values()), outcomes
+    for name, image in world.running().items():
+        if image == "app:v2":
+            assert isinstance(outcomes[name], BroughtBack | NeedsPullRequest), "nobody was told"
+            assert world.returned or world.rewritten or isinstance(outcomes[name], NeedsPullRequest)
+        else:
+            assert isinstance(outcomes[name], AlreadyReverted | Superseded), outcomes[name]
+
+
+Interleavings.TestCase.settings = settings(max_examples=deep(20), stateful_step_count=8, deadline=None)
+TestInterleavings = Interleavings.TestCase

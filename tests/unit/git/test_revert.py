@@ -321,6 +321,16 @@ def test_without_any_commit_that_renders_stable_a_person_must_look(server: Serve
     assert "renders stable's template" in outcome.message
 
 
+def test_commits_without_a_message_are_read_as_any_other(server: Server, operator: Operator):
+    server.commit({"app/deployment.yaml": V1})
+    server.git("commit", "-q", "--allow-empty", "--allow-empty-message", "-m", "")
+    server.git("push", "-q", "origin", "main")
+    bad = server.commit({"app/deployment.yaml": V2})
+    server.git("commit", "-q", "--allow-empty", "--allow-empty-message", "-m", "")
+    server.git("push", "-q", "origin", "main")
+    assert isinstance(operator.revert(request(bad, rejected=V2, stable=V1)), RevertDone)
+
+
 def test_ten_rollouts_with_one_culprit_make_one_commit(server: Server, tmp_path):
     names = [f"app-{index}" for index in range(10)]
     server.commit({"app/all.yaml": "---\n".join(deployment("app:v1", name=name) for name in names)})
