@@ -1,7 +1,8 @@
 """The revert's commit message: from stored facts only, so that every operator writes the same bytes.
 
-Git reads trailers from the last paragraph only; here this is always ours, and none of its values has a line break. So
-a report, or the subject of a culprit, cannot forge one.
+Git reads trailers from the last paragraph only; here this is always ours, and none of its values has a line break. Yet
+to git a message may end before its end: at a line of `---`, and at one of scissors behind any comment sign. So no line
+of a report begins with such a sign, and neither a report nor the subject of a culprit can forge a trailer.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ def revert_message(culprits: Sequence[Commit], paths: Sequence[str], rollout: st
     """Return the message of a revert of `culprits` (newest first) in `paths`, for `namespace/name`."""
     subject = _cut(one_line(culprits[0].subject), _SUBJECT_LENGTH)
     more = f" and {len(culprits) - 1} more" if len(culprits) > 1 else ""
-    lines = [_cut(one_line(line), _LINE_LENGTH) for line in report.splitlines()][:_LINES]
-    told = "\n".join(lines).strip() or "Rolled back."
+    lines = [_cut(_told(one_line(line)), _LINE_LENGTH) for line in report.splitlines()][:_LINES]
+    told = "\n".join(lines).strip("\n") or "Rolled back."
     undone = [
         f"- {commit.sha[:12]} {_cut(one_line(commit.subject), 72)} ({_cut(one_line(commit.author), 40)})"
         for commit in culprits
@@ -46,6 +47,10 @@ def revert_message(culprits: Sequence[Commit], paths: Sequence[str], rollout: st
 def one_line(text: str) -> str:
     """Return the text as one line of printable characters."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def _told(line: str) -> str:
+    return line if not line or line[0].isalnum() else f"  {line}"
 
 
 def _cut(text: str, length: int) -> str:
