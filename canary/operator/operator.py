@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,6 +37,8 @@ FINISH_SECONDS: Final = 4.0
 """How long a pass under way may go on after the process was asked to stop."""
 SECOND_LIST_SECONDS: Final = 10.0
 """After the start: what was deleted between our lists and the watches' own is noticed then."""
+NEW_KINDS_SECONDS: Final = 20.0
+"""Between looks for kinds that were not there: a GitOps engine or a gateway may be installed later. Arbitrary."""
 _log = structlog.get_logger(__name__)
 
 
@@ -177,7 +180,11 @@ class Operator:
         on_kinds(self.available)
         wait = SECOND_LIST_SECONDS
         while True:
-            await self._clock.sleep(wait)
+            pause = min(wait, NEW_KINDS_SECONDS)
+            await self._clock.sleep(pause)
+            wait -= pause
+            if wait > 0 and not await self._new_kinds():
+                continue
             wait = self._config.file.resync_seconds
             before = self.available
             try:
@@ -189,6 +196,15 @@ class Operator:
                 on_kinds(self.available)
             for rollout in self.cache.all(kinds.ROLLOUT):
                 self.wake(name_of(rollout))
+
+    async def _new_kinds(self) -> bool:
+        """Return whether the cluster serves a kind that it did not serve at the last listing."""
+        for kind in kinds.WATCHED:
+            if kind not in self.available:
+                with contextlib.suppress(CanaryError):
+                    await self._api.list(kind, next(iter(self._config.file.namespaces), None))
+                    return True
+        return False
 
     async def _until_it_works(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:

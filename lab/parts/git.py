@@ -17,7 +17,8 @@ from lab.slow import SlowDoor
 
 PORT: Final = 3000
 URL: Final = f"http://{SYSTEM_ADDRESS}:{PORT}"
-_OWN_PORT: Final = 3001
+OWN_PORT: Final = 3001
+"""The server itself, behind the door; on 127.0.0.1."""
 _AUTHOR: Final = ("Dana Developer", "dana@example.com")
 
 
@@ -34,15 +35,15 @@ class GitServer(Part):
     def prepare(self) -> None:
         self.root = self.folder / "repositories"
         self.root.mkdir(exist_ok=True)
-        self.door = SlowDoor((SYSTEM_ADDRESS, PORT), ("127.0.0.1", _OWN_PORT))
+        self.door = SlowDoor((SYSTEM_ADDRESS, PORT), ("127.0.0.1", OWN_PORT))
 
     @override
     def command(self) -> Sequence[str | Path]:
-        return [sys.executable, "-m", "lab.git_server", f"--root={self.root}", f"--port={_OWN_PORT}"]
+        return [sys.executable, "-m", "lab.git_server", f"--root={self.root}", f"--port={OWN_PORT}"]
 
     @override
     def ready(self) -> object:
-        return answers(f"http://127.0.0.1:{_OWN_PORT}/healthz")
+        return answers(f"http://127.0.0.1:{OWN_PORT}/healthz")
 
     @override
     def end(self) -> None:

@@ -54,7 +54,7 @@ def _size(part: Operator) -> int:
 
 
 def _check_rights(log: list[str]) -> None:
-    refused = [line for line in log if "forbidden" in line.lower() and "being terminated" not in line]
+    refused = [line for line in log if "forbidden: " in line and "being terminated" not in line]
     assert not refused, "the operator lacks a right:\n" + "\n".join(refused[:5])
 
 
