@@ -15,7 +15,14 @@ from pathlib import Path
 import yaml
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from typing_extensions import override
 
 from canary.git.credentials import Anonymous, Binding
@@ -294,5 +301,7 @@ def ends_well(world: World) -> None:
             assert isinstance(outcomes[name], AlreadyReverted | Superseded), outcomes[name]
 
 
-Interleavings.TestCase.settings = settings(max_examples=deep(20), stateful_step_count=8, deadline=None)
-TestInterleavings = Interleavings.TestCase
+def test_whatever_happens_in_between_there_is_one_revert_or_none() -> None:
+    run_state_machine_as_test(
+        Interleavings, settings=settings(max_examples=deep(20), stateful_step_count=8, deadline=None)
+    )
