@@ -47,6 +47,8 @@ FINALIZER: Final = "canary.delivery/rollout"
 POD_TEMPLATE_HASH: Final = "pod-template-hash"
 """Kubernetes' label on ReplicaSets and pods."""
 CANARY_SUFFIX: Final = "-canary"
+HOLD_POLICY: Final = "canary-hold"
+"""The admission policy and its binding, as deploy/ installs them: with it, Deployments are held by the API server."""
 REJECTED_CONFIGMAP: Final = "canary-rejected-versions"
 """In each namespace: versions that were rolled back, by Rollout."""
 

@@ -56,9 +56,20 @@ class Api(Protocol):
         ...
 
     async def patch(
-        self, kind: Kind, namespace: str, name: str, body: PatchBody, *, manager: str, subresource: str = ""
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        body: PatchBody,
+        *,
+        manager: str,
+        subresource: str = "",
+        dry_run: bool = False,
     ) -> Obj:
-        """Merge patch or JSON patch; a `metadata.resourceVersion` in a merge patch makes it conditional."""
+        """Merge patch or JSON patch; a `metadata.resourceVersion` in a merge patch makes it conditional.
+
+        A dry run goes through admission, and nothing is stored.
+        """
         ...
 
     async def replace(self, kind: Kind, obj: Obj, *, manager: str) -> Obj:
@@ -127,7 +138,15 @@ class KubernetesApi:
         )
 
     async def patch(
-        self, kind: Kind, namespace: str, name: str, body: PatchBody, *, manager: str, subresource: str = ""
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        body: PatchBody,
+        *,
+        manager: str,
+        subresource: str = "",
+        dry_run: bool = False,
     ) -> Obj:
         """Merge patch or JSON patch."""
         form = "json-patch" if isinstance(body, list) else "merge-patch"
@@ -140,6 +159,7 @@ class KubernetesApi:
                 body=body,
                 content_type=f"application/{form}+json",
                 field_manager=manager,
+                dry_run="All" if dry_run else None,
             )
         except SpecInvalid as error:
             if isinstance(body, list) and any(operation["op"] == "test" for operation in body):
@@ -175,7 +195,7 @@ class KubernetesApi:
         what: str,
         **params: Any,  # noqa: ANN401 -- the dynamic client's own parameters
     ) -> Obj:
-        if method != "get":
+        if method != "get" and not params.get("dry_run"):  # a dry run stores nothing
             self.writes[kind.kind] += 1
             if self._count is not None:
                 self._count(kind.kind, method)

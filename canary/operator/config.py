@@ -43,7 +43,7 @@ class Policies(StrEnum):
     """Whether the admission policies hold Deployments."""
 
     AUTO = "auto"
-    """Looked up in the cluster, at the start and at each resync."""
+    """Looked up in the cluster, and tried by a dry run, at the start and whenever the binding changes."""
     ON = "on"
     OFF = "off"
     """The operator keeps Deployments paused itself."""

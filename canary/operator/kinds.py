@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from canary.api.names import GROUP, REJECTED_CONFIGMAP, VERSION
+from canary.api.names import GROUP, HOLD_POLICY, REJECTED_CONFIGMAP, VERSION
 from canary.git import argocd
 
 Obj: TypeAlias = dict[str, Any]
@@ -74,6 +74,7 @@ POLICY_BINDING: Final = Kind(
     "mutatingadmissionpolicybindings",
     namespaced=False,
     optional=True,
+    field_selector=f"metadata.name={HOLD_POLICY}",
 )
 
 WATCHED: Final = (
@@ -89,10 +90,11 @@ WATCHED: Final = (
     KUSTOMIZATION,
     GIT_REPOSITORY,
     APPLICATION,
+    POLICY_BINDING,
 )
 """Kept in the caches. Everything else is read when it is needed, which is only while a release is under way."""
 
-_BY_NAME: Final = {(k.api_version, k.kind): k for k in (*WATCHED, POD, ENDPOINT_SLICE, EVENT, LEASE, POLICY_BINDING)}
+_BY_NAME: Final = {(k.api_version, k.kind): k for k in (*WATCHED, POD, ENDPOINT_SLICE, EVENT, LEASE)}
 
 
 def kind_of(api_version: str, kind: str) -> Kind:

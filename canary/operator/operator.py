@@ -19,20 +19,19 @@ from canary.operator.analysis import Analyses
 from canary.operator.cache import Cache, Name, name_of
 from canary.operator.client import Api
 from canary.operator.clock import Clock
-from canary.operator.config import Config, Policies
+from canary.operator.config import Config
 from canary.operator.election import Election
 from canary.operator.git import Reverts
 from canary.operator.interests import Interests, targets_of
 from canary.operator.kinds import Kind, Obj
 from canary.operator.notes import Notes
 from canary.operator.orphans import Orphans
+from canary.operator.policies import Holding
 from canary.operator.queue import DeadlineQueue
 from canary.operator.reconcile import Reconciler
 from canary.operator.telemetry import Telemetry
 from canary.operator.workers import Workers
 
-HOLD_POLICY: Final = "canary-hold"
-"""Name of the admission policy's binding in deploy/: with it, Deployments are held by the API server."""
 FINISH_SECONDS: Final = 4.0
 """How long a pass under way may go on after the process was asked to stop."""
 SECOND_LIST_SECONDS: Final = 10.0
@@ -99,6 +98,9 @@ class Operator:
             leads=lambda: self.election.leads,
             argocd_namespace=config.file.argocd_namespace,
         )
+        self._holding = Holding(
+            api=api, cache=self.cache, clock=clock, chosen=config.file.policies, tell=self._policies_changed
+        )
         self._orphans = Orphans(
             api=api, cache=self.cache, clock=clock, telemetry=telemetry, leads=lambda: self.election.leads
         )
@@ -135,6 +137,7 @@ class Operator:
             asyncio.create_task(self._list_and_resync(on_kinds), name="resync"),
             asyncio.create_task(self._measure(), name="measure"),
             asyncio.create_task(self._orphans.run(), name="orphans"),
+            asyncio.create_task(self._holding.run(), name="policies"),
             asyncio.create_task(self._lead(), name="election"),
         ]
         stopped = asyncio.create_task(stop.wait(), name="stop")
@@ -216,11 +219,11 @@ class Operator:
 
     async def _list(self) -> None:
         """List every kind, all at once; what a watch missed is found here."""
-        self._reconciler.policies = await self._policies()
         listings = await asyncio.gather(*(self._list_kind(kind) for kind in kinds.WATCHED))
         self.available = frozenset(kind for kind, found in zip(kinds.WATCHED, listings, strict=True) if found)
         for key in [name_of(r) for r in self.cache.all(kinds.ROLLOUT)]:
             self._look_at(key)
+        await self._holding.look()
 
     async def _list_kind(self, kind: Kind) -> bool:
         found = False
@@ -237,15 +240,10 @@ class Operator:
                 self._changed(kind, obj)
         return found
 
-    async def _policies(self) -> bool:
-        """Return whether the API server holds Deployments; asked, unless the configuration says."""
-        if self._config.file.policies is not Policies.AUTO:
-            return self._config.file.policies is Policies.ON
-        try:
-            await self._api.get(kinds.POLICY_BINDING, "", HOLD_POLICY)
-        except NotFound:
-            return False
-        return True
+    def _policies_changed(self, in_force: bool) -> None:  # noqa: FBT001 -- a callback's only argument
+        self._reconciler.policies = in_force
+        for rollout in self.cache.all(kinds.ROLLOUT):
+            self.wake(name_of(rollout))
 
     def _changed(self, kind: Kind, obj: Obj) -> None:
         key = name_of(obj)
@@ -256,6 +254,7 @@ class Operator:
                 self._queue.forget(key)
                 return
             self._look_at(key)
+        self._holding.seen(kind, obj)
         woken = self._interests.of(kind, obj)
         if kind is kinds.DEPLOYMENT:  # it says which Kustomization or Application it belongs to
             self._orphans.seen(obj)

@@ -25,6 +25,8 @@ class FakeApi:
         self.reads: list[tuple[str, str]] = []
         self.fail: Callable[[str, Kind, str], Exception | None] = lambda verb, kind, name: None
         """What a test lets go wrong, for a verb, kind and name."""
+        self.admit: Callable[[Obj], Obj] = lambda obj: obj
+        """What admission makes of a dry run."""
         self.watchers: list[Callable[[Kind, str, Obj], object]] = []
 
     def put(self, kind: Kind, obj: Obj) -> Obj:
@@ -67,8 +69,19 @@ class FakeApi:
         return self._store(kind, merged(known, obj))
 
     async def patch(
-        self, kind: Kind, namespace: str, name: str, body: PatchBody, *, manager: str, subresource: str = ""
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        body: PatchBody,
+        *,
+        manager: str,
+        subresource: str = "",
+        dry_run: bool = False,
     ) -> Obj:
+        if dry_run:
+            assert isinstance(body, dict)
+            return self.admit(merged(self._find(kind, namespace, name), body))
         self._write(f"patch/{subresource}" if subresource else "patch", kind, name)
         known = self._find(kind, namespace, name)
         if isinstance(body, list):
