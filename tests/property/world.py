@@ -71,7 +71,7 @@ class World:
     listed: dict[str, str] = field(default_factory=dict)
     """The namespace's list: version hashes by template hash."""
     noted: tuple[Rejected, ...] = ()
-    """What Git's notes tell."""
+    """What Git's notes tell; read at first sight."""
     allowed: set[str] = field(default_factory=lambda: {"good0"})
     """Versions that may have pods of the Deployment: adopted, judged, or let go by a person."""
     excused: bool = False
@@ -272,7 +272,7 @@ class World:
             deleting=self.deleting,
             finalizer=self.finalizer,
             stable_can_carry=self.carries,
-            noted=self.noted,
+            noted=self.noted if self.state.phase is Phase.PENDING else (),
             rejected_elsewhere=tuple(h for pair in self.listed.items() for h in pair),
         )
 
@@ -337,6 +337,7 @@ class World:
                 self.state = state
                 if state.release is not None and state.phase is Phase.ROLLING_BACK:
                     self.failed.add(state.release.id)
+                    self.noted = (state.rejected[0], *self.noted) if self.git_up else self.noted
             case fx.AddFinalizer():
                 self.finalizer = True
             case fx.RemoveFinalizer():
@@ -384,6 +385,7 @@ class World:
             case fx.ForgetRejected(version_hash, template_hash):
                 kept = {t: v for t, v in self.listed.items() if t != template_hash and v != version_hash}
                 self.listed = kept
+                self.noted = tuple(r for r in self.noted if r.version_hash != version_hash)
             case fx.RevertInGit():
                 self.revert_asked = effect
             case fx.AskSync(commit):

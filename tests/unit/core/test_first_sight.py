@@ -95,7 +95,6 @@ def test_what_only_git_knows_is_written_on_the_list():
 def test_a_newer_version_is_judged_against_the_rejected_one_that_serves():
     world = made("bad1", noted=NOTED)
     run(world, 10)
-    world.noted = ()  # read at first sight only
     world.push("good1")
     world.settle()
     assert (world.state.phase, stable(world)) == (Phase.STABLE, "t-good1")
@@ -112,7 +111,6 @@ def test_a_retry_adopts_the_rejected_version_that_serves():
 
 def test_a_version_that_git_notes_as_rejected_is_refused_when_it_comes_later():
     world = made("good0", noted=NOTED)
-    world.noted = ()
     world.push("bad1")
     world.settle()
     assert (world.state.phase, world.state.reason) == (Phase.HELD, "Rejected")
