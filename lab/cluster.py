@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
+import threading
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,7 @@ from lab.parts.flux import KustomizeController, SourceController
 from lab.parts.gateway import Contour, Envoy
 from lab.parts.git import GitServer, Repository
 from lab.parts.kube_proxy import KubeProxy
+from lab.parts.metrics_api import MetricsApi
 from lab.parts.node import Node
 from lab.parts.part import Part
 from lab.parts.prometheus import Prometheus
@@ -75,6 +77,7 @@ class Lab:
         for part in (ControllerManager(self), *(kind(self) for kind in wanted)):
             self.parts[part.name] = part
         self._groups = groups
+        self._adding = threading.Lock()
         self.faults = Faults(self.parts)
 
     @classmethod
@@ -112,6 +115,13 @@ class Lab:
             raise ValueError(f"the lab already has a part {part.name}")
         self.parts[part.name] = part
         part.start()
+
+    def metrics_api(self) -> MetricsApi:
+        """Give the resource metrics API, started when it is first asked for: without an autoscaler nobody reads it."""
+        with self._adding:
+            if MetricsApi.name not in self.parts:
+                self.add(MetricsApi(self))
+        return self._part(MetricsApi)
 
     def stop(self) -> None:
         """End everything that was started, the last first."""

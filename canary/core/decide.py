@@ -9,7 +9,7 @@ from canary.core.judging import UNREADY_DEADLINE_SECONDS, look_expected_until
 from canary.core.observed import Observed
 from canary.core.phases import Phase, Stage
 from canary.core.plan import Plan, WeightStep
-from canary.core.promote import RETURN_COOL_DOWN_SECONDS
+from canary.core.promote import AUTOSCALER_SECONDS, RETURN_COOL_DOWN_SECONDS
 from canary.core.retreat import GATEWAY_PATIENCE_SECONDS
 from canary.core.scope import Scope
 from canary.core.state import State
@@ -95,7 +95,8 @@ def _promotion_deadlines(scope: Scope, since: float, in_force: float | None) -> 
     plan, release = scope.plan, scope.release
     match release.stage:
         case Stage.BAKE:
-            return [since + plan.bake_seconds, look_expected_until(scope) or 0.0]
+            over = since + plan.bake_seconds
+            return [over, over + AUTOSCALER_SECONDS, look_expected_until(scope) or 0.0]
         case Stage.PIN:
             return [since + plan.settle_seconds]
         case Stage.REPLACE:

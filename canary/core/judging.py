@@ -69,8 +69,8 @@ def may_raise(scope: Scope) -> str:
         return "paused by `canary pause`"
     if observed.problem:
         return observed.problem
-    if not observed.stable_can_carry:
-        return "stable alone would not carry the whole load by its autoscaler's own target"
+    if not observed.load.enough:
+        return f"stable alone would not carry the whole load: {observed.load.why}"
     if release.analysis_since is None:
         return ""  # nothing was sent to it yet, so there is nothing to judge
     return doubt(scope)

@@ -82,6 +82,8 @@ class CopyView:
     failure: str = ""
     """Why it can never become ready (CrashLoopBackOff, ImagePullBackOff, OOMKilled...), with the pod's name; empty
     if none."""
+    no_room: str = ""
+    """Why pods of it cannot be made or placed (a quota, no node): not the version's fault; empty if they can."""
     deleting: bool = False
 
 
@@ -143,6 +145,23 @@ class Commands:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadView:
+    """Whether the Deployment's ready pods alone would carry the whole load now, as its autoscaler computes it."""
+
+    enough: bool = True
+    """True without an autoscaler."""
+    why: str = ""
+    """Why not, or why that is not known."""
+    needs: int = 0
+    """Pods that the whole load needs; 0 when they are enough, or when it is not known."""
+    canary_at_least: int = 0
+    """Pods of the canary with which the autoscaler's average leaves its tolerance, so that it grows the Deployment;
+    0 like `needs`, and when the Deployment wants as many pods already."""
+    blocked: bool = False
+    """Whether canary pods that are not ready keep the autoscaler from growing the Deployment."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """The whole look. None means that the object does not exist."""
 
@@ -174,8 +193,7 @@ class Observed:
     """What is wrong with the Rollout itself (a template that does not exist, a field not served): nothing new is
     started."""
     problem_reason: str = ""
-    stable_can_carry: bool = True
-    """Whether stable alone would carry the whole load now, by the HPA's own target; True without an HPA."""
+    load: LoadView = field(default_factory=LoadView)
     rejected_elsewhere: tuple[str, ...] = ()
     """Template and version hashes on the namespace's list of rejected versions."""
     noted: tuple[Rejected, ...] = ()

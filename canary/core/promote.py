@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from canary.analysis.verdict import Outcome, Verdict
@@ -13,6 +14,8 @@ from canary.core.state import State
 RETURN_WORSE = "ReturnWorse"
 RETURN_COOL_DOWN_SECONDS = 60.0
 """Before traffic is given back a second time. Arbitrary; longer than the warm-up that judges allow."""
+AUTOSCALER_SECONDS = 60.0
+"""How long an autoscaler may take, after the bake, to grow the Deployment before somebody is told."""
 
 
 def promoting(scope: Scope) -> State:
@@ -53,6 +56,11 @@ def _bake(scope: Scope) -> State:
     expected = look_expected_until(scope) if scope.plan.has_analysis else None
     if expected is not None and scope.now < expected:
         return scope.state  # a bake may be shorter than the interval of what is measured
+    if scope.observed.load.needs:  # the way back is open as long as stable could take it
+        if scope.elapsed < scope.plan.bake_seconds + AUTOSCALER_SECONDS:
+            return scope.state
+        why = f"stable alone would not carry the whole load: {scope.observed.load.why}"
+        return stay(scope.state, "BakeHolds", f"Promotion is not decided: {why}", stalled=True)
     if why := doubt(scope):  # what keeps traffic from a canary keeps it from replacing stable, too
         return stay(scope.state, "BakeHolds", f"Promotion is not decided: {why}", stalled=True)
     return _stage(scope, Stage.PIN, "Promotion is decided; the Service is pinned to the canary's pods.")
@@ -122,7 +130,9 @@ def returning_verdict(scope: Scope) -> Verdict | None:
 
 def kept_back(scope: Scope) -> str:
     """Return why the Deployment's new pods get no more traffic now; the empty string when they may."""
-    own, service, wanted = scope.candidate_set, scope.observed.service, scope.workload.replicas
+    own, service = scope.candidate_set, scope.observed.service
+    # Their share of the load: an autoscaler that is behind has not grown them to all of it yet.
+    wanted = max(scope.workload.replicas, math.ceil(scope.load * (100 - scope.return_weight) / 100))
     verdict = returning_verdict(scope)
     if scope.observed.commands.paused and not scope.observed.deleting:
         return "paused by `canary pause`"

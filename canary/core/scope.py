@@ -102,9 +102,18 @@ class Scope:
         weights = self.plan.return_weights
         return weights[min(self.release.return_step, len(weights) - 1)]
 
+    @property
+    def load(self) -> int:
+        """How many pods the whole load needs: what the Deployment wants, or more while its autoscaler is behind."""
+        return max(self.workload.replicas, self.observed.load.needs)
+
     def needed(self, weight: int) -> int:
-        """Return how many ready canary pods a weight needs: the same share of pods as of traffic, one at the least."""
-        return self.share(weight, self.workload.replicas)
+        """Return how many ready canary pods a weight needs: the same share of pods as of traffic, one at the least.
+
+        While the Deployment is too small for the load it is so many that the autoscaler's average, which counts them,
+        leaves its tolerance: it grows the Deployment then, and would not otherwise.
+        """
+        return max(1, math.ceil(self.load * weight / 100), self.observed.load.canary_at_least)
 
     def share(self, weight: int, pods: int) -> int:
         """Return a weight's share of so many pods: of no more than the Deployment wants, and one at the least."""

@@ -41,6 +41,8 @@ def held(scope: Scope) -> State:
         or len(workload.active) > 1
     ):
         return stay(state, "StableNotReady", "Waits until the stable version runs at full size.")
+    if too_small := stable_too_small(scope):
+        return too_small
     if workload.replicas == 0:
         return stay(
             state, "ScaledToZero", "The Deployment is scaled to zero: there is no traffic to judge a canary by."
@@ -50,16 +52,27 @@ def held(scope: Scope) -> State:
     return enter(scope, Phase.STARTING, reason="Starting", message="The canary starts.")
 
 
+def stable_too_small(scope: Scope) -> State | None:
+    """Return the state that waits until the autoscaler has grown stable; None when it is large enough for the load."""
+    load = scope.observed.load
+    if not load.needs:
+        return None
+    return stay(scope.state, "StableTooSmall", f"Waits until the autoscaler has grown the stable version: {load.why}.")
+
+
 def starting(scope: Scope) -> State:
     """Wait for a ready canary, which the gateway knows, and a Service that means stable alone."""
     if bad := what_is_bad(scope):
         return roll_back(scope, bad)
     stable = scope.stable_set
+    if scope.observed.load.blocked:  # without traffic it may go: nothing else lets the autoscaler grow stable
+        why = f"The canary's pods are not ready and keep the autoscaler from growing stable: {scope.observed.load.why}."
+        return enter(scope, Phase.HELD, reason="StableTooSmall", message=why)
     ready = scope.canary_ready >= scope.needed(scope.plan.weight_at(0))
     if not ready and unready_for(scope) >= scope.plan.progress_deadline_seconds:
         return roll_back(
             scope,
-            Bad("CanaryNotReady", f"The canary was not ready within {scope.plan.progress_deadline_seconds:.0f} s."),
+            Bad("CanaryNotReady", _not_ready(scope)),
         )
     if not ready or stable is None or not scope.pinned(stable.pod_template_hash) or scope.observed.canary_endpoints < 1:
         return scope.state
@@ -68,6 +81,12 @@ def starting(scope: Scope) -> State:
     if not scope.plan.steps:
         return enter(scope, Phase.PROMOTING, stage=Stage.SHIFT, reason="Promoting", message="The Rollout has no steps.")
     return enter_step(scope, 0)
+
+
+def _not_ready(scope: Scope) -> str:
+    no_room = scope.observed.copy.no_room if scope.observed.copy is not None else ""
+    why = f" ({no_room})" if no_room else ""
+    return f"The canary was not ready within {scope.plan.progress_deadline_seconds:.0f} s{why}."
 
 
 def unready_for(scope: Scope) -> float:

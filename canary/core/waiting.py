@@ -58,14 +58,22 @@ def _awaited(scope: Scope) -> tuple[str, str] | None:
         return None
     if scope.state.phase is Phase.ROLLING_BACK:
         return "GatewaySilent", "The gateway does not confirm that the canary has no traffic."
-    if scope.canary_ready < scope.needed(weight):
-        return "CapacityMissing", f"The canary has {scope.canary_ready} of {scope.needed(weight)} ready pods it needs."
+    raises = scope.state.phase is not Phase.STARTING and stage not in (Stage.PIN, Stage.REPIN, Stage.RETURN)
+    # A Deployment too small for the load makes the canary grow, too: what it waits for is the autoscaler.
+    behind = raises and not scope.observed.load.enough
+    if scope.canary_ready < scope.needed(weight) and not behind:
+        return "CapacityMissing", _capacity(scope, weight)
     if stage is Stage.RETURN and (why := kept_back(scope)):
         return "ReturnHolds", f"The canary's share is not lowered to {weight} %: {why}"
-    why = may_raise(scope) if stage is not Stage.RETURN else ""
-    if why and scope.state.phase is not Phase.STARTING and stage not in (Stage.PIN, Stage.REPIN):
+    if raises and (why := may_raise(scope)):
         return "NotRaised", f"The canary's traffic is not changed to {weight} %: {why}"
     return "GatewaySilent", f"Endpoints, or {weight} % of the traffic for the canary, are not in force yet."
+
+
+def _capacity(scope: Scope, weight: int) -> str:
+    no_room = scope.observed.copy.no_room if scope.observed.copy is not None else ""
+    has = f"The canary has {scope.canary_ready} of {scope.needed(weight)} ready pods it needs"
+    return f"{has}: {no_room}" if no_room else f"{has}."
 
 
 def _weight(scope: Scope) -> int:

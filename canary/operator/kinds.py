@@ -65,6 +65,7 @@ APPLICATION: Final = Kind("argoproj.io", "v1alpha1", "Application", "application
 POD: Final = Kind("", "v1", "Pod", "pods")
 ENDPOINT_SLICE: Final = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
 CONFIG_MAP: Final = Kind("", "v1", "ConfigMap", "configmaps", field_selector=f"metadata.name={REJECTED_CONFIGMAP}")
+POD_METRICS: Final = Kind("metrics.k8s.io", "v1beta1", "PodMetrics", "pods", optional=True)
 EVENT: Final = Kind("", "v1", "Event", "events")
 LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 POLICY_BINDING: Final = Kind(

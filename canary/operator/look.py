@@ -20,9 +20,10 @@ from canary.api.names import (
 from canary.api.parse import parse_rollout
 from canary.api.patch import Owner, annotations_of, labels_of
 from canary.api.rollout import Rollout
-from canary.core.observed import AnalysisView, Commands, Observed
+from canary.core.observed import AnalysisView, Commands, LoadView, Observed
 from canary.core.plan import Plan
 from canary.core.state import Rejected, Revert, State
+from canary.errors import CanaryError
 from canary.operator import kinds
 from canary.operator.cache import Cache
 from canary.operator.client import Api
@@ -32,7 +33,7 @@ from canary.operator.planning import plan_of
 from canary.traffic.protocol import Objects, Provider, Split
 from canary.traffic.registry import provider_of
 from canary.workload import rejected
-from canary.workload.hpa import hpa_of, stable_can_carry
+from canary.workload.hpa import hpas_of, load_view, reads_pod_metrics
 from canary.workload.observe import SLICE_SERVICE_LABEL, canary_service, copy_view, service_view, workload_view
 
 
@@ -149,10 +150,6 @@ async def look(api: Api, cache: Cache, rollout: Obj, what: Named, state: State, 
     copy_seen = copy_view(copy, copy_sets, pods, now)
     release = state.release.id if state.release else (copy_seen.release if copy_seen else "")
     twin_exists, twin_ready = canary_service(twin, slices, release)
-    hpa = hpa_of(cache.all(kinds.AUTOSCALER, namespace), workload) if busy else None
-    can_carry, _ = stable_can_carry(
-        hpa, workload_seen.ready if workload_seen else 0, copy_seen.ready if copy_seen else 0
-    )
     meta = rollout["metadata"]
     observed = Observed(
         workload=workload_seen,
@@ -172,7 +169,7 @@ async def look(api: Api, cache: Cache, rollout: Obj, what: Named, state: State, 
         finalizer=FINALIZER in (meta.get("finalizers") or ()),
         problem=besides.problem,
         problem_reason=besides.problem_reason,
-        stable_can_carry=can_carry,
+        load=await _load(api, cache, what, deployment, pods, now) if busy and deployment else LoadView(),
         rejected_elsewhere=rejected.hashes(config_map, what.plan.name),
         noted=besides.noted,
         notes_awaited=besides.notes_awaited,
@@ -211,12 +208,28 @@ def _own(obj: Obj | None, what: Named) -> Obj | None:
     return obj
 
 
-async def _pods_and_slices(api: Api, what: Named, deployment: Obj) -> tuple[tuple[Obj, ...], tuple[Obj, ...]]:
+async def _load(api: Api, cache: Cache, what: Named, deployment: Obj, pods: tuple[Obj, ...], now: float) -> LoadView:
+    """Ask the question of `canary.workload.hpa`; without an autoscaler that costs nothing."""
+    hpas = hpas_of(cache.all(kinds.AUTOSCALER, what.namespace), what.workload)
+    metrics: tuple[Obj, ...] | str = ()
+    if reads_pod_metrics(hpas):
+        try:
+            metrics = (await api.list(kinds.POD_METRICS, what.namespace, labels=_labels(deployment))).items
+        except CanaryError as error:
+            metrics = str(error)
+    return load_view(hpas, deployment, pods, metrics, now)
+
+
+def _labels(deployment: Obj) -> str:
+    """As a selector, of the pods of both versions."""
     selector = deployment["spec"]["selector"].get("matchLabels") or labels_of(deployment["spec"]["template"])
-    labels = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
+    return ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
+
+
+async def _pods_and_slices(api: Api, what: Named, deployment: Obj) -> tuple[tuple[Obj, ...], tuple[Obj, ...]]:
     services = f"{SLICE_SERVICE_LABEL} in ({what.service},{what.service}{CANARY_SUFFIX})"
     pods, slices = await asyncio.gather(
-        api.list(kinds.POD, what.namespace, labels=labels),
+        api.list(kinds.POD, what.namespace, labels=_labels(deployment)),
         api.list(kinds.ENDPOINT_SLICE, what.namespace, labels=services),
     )
     return pods.items, slices.items

@@ -44,17 +44,18 @@ def failure_of_pods(pods: Iterable[Manifest], now: float) -> str:
     return ""
 
 
-def failure_of_deployment(deployment: Manifest, now: float) -> str:
-    """Return why the controller cannot make pods (a quota, an admission refusal); empty when it can.
+def no_room(deployment: Manifest, pods: Iterable[Manifest]) -> str:
+    """Return why pods cannot be made (a quota, an admission refusal) or placed; empty when they can.
 
-    The reason is `ReplicaFailure`, so that nobody takes it for the version's own fault.
+    That is nobody's fault but the cluster's: it is waited for, and told.
     """
     for condition in (deployment.get("status") or {}).get("conditions") or ():
-        if condition.get("type") != "ReplicaFailure" or condition.get("status") != "True":
-            continue
-        since = seconds(condition.get("lastTransitionTime"))
-        if since is not None and now - since >= PATIENCE_SECONDS:
-            return f"ReplicaFailure: {condition.get('message') or condition.get('reason')}"
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            return str(condition.get("message") or condition.get("reason"))
+    for pod in pods:
+        for condition in (pod.get("status") or {}).get("conditions") or ():
+            if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
+                return f"pod {pod['metadata']['name']} has no node: {condition.get('message') or 'Unschedulable'}"
     return ""
 
 

@@ -16,7 +16,7 @@ from canary.api.names import (
 from canary.api.patch import Manifest, annotations_of, controller_uid, labels_of
 from canary.core.observed import CopyView, ReplicaSetView, ServiceView, WorkloadView
 from canary.workload.copy import TRACK
-from canary.workload.failures import failure_of_deployment, failure_of_pods, seconds
+from canary.workload.failures import failure_of_pods, no_room, seconds
 from canary.workload.hashing import revision_of, template_hash
 from canary.workload.selectors import matches
 
@@ -91,7 +91,8 @@ def copy_view(
         template_hash=wanted_hash,
         created_at=seconds(deployment["metadata"].get("creationTimestamp")),
         first_ready_at=min(ready_since, default=None),
-        failure=failure_of_pods(wanted, now) or failure_of_deployment(deployment, now),
+        failure=failure_of_pods(wanted, now),
+        no_room=no_room(deployment, wanted),
         deleting=_deleting(deployment),
     )
 

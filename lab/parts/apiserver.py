@@ -65,6 +65,7 @@ class ApiServer(Part):
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={self.service_account_key}",
             f"--service-account-signing-key-file={self.service_account_key}",
+            "--enable-aggregator-routing=true",  # aggregated APIs by their endpoints: the server is no client of kube-proxy
             "--endpoint-reconciler-type=none",  # no Service leads to the API: no pod looks for it
             "--profiling=false",
             f"--audit-policy-file={self.folder}/audit-policy.yaml",

@@ -46,6 +46,7 @@ class ControllerManager(Part):
             f"--cert-dir={self.folder}",
             "--leader-elect=false",
             "--bind-address=127.0.0.1",
+            "--horizontal-pod-autoscaler-sync-period=1s",
             # The defaults (20, burst 30) are for clusters; a lab waits for nothing that real life would not.
             "--kube-api-qps=200",
             "--kube-api-burst=400",

@@ -208,13 +208,13 @@ class Shops:
     """Opens shops, from several threads if need be, and closes them all."""
 
     def __init__(self, lab: Lab) -> None:
-        self._lab = lab
+        self.lab = lab
         self._open: list[QuickShop] = []
         self._lock = threading.Lock()
 
-    def open(self, name: str, *, adopted: bool = True, **changes: Any) -> QuickShop:
+    def open(self, name: str, *, adopted: bool = True, kind: type[QuickApp] = QuickApp, **changes: Any) -> QuickShop:
         """A shop of version v1 that Flux has applied and, if so asked, the operator has adopted."""
-        shop = self._make(name, changes)
+        shop = self._make(name, changes, kind)
         app = shop.app
         shop.install()
         if adopted:
@@ -232,11 +232,11 @@ class Shops:
     def bare(self, name: str, **changes: Any) -> QuickShop:
         """A namespace for a shop whose files are applied by hand."""
         shop = self._make(name, changes)
-        self._lab.kubectl("create", "namespace", shop.namespace)
+        self.lab.kubectl("create", "namespace", shop.namespace)
         return shop
 
-    def _make(self, name: str, changes: dict[str, Any]) -> QuickShop:
-        shop = QuickShop(self._lab, replace(QuickApp(namespace=f"{name[:40]}-{os.urandom(2).hex()}"), **changes))
+    def _make(self, name: str, changes: dict[str, Any], kind: type[QuickApp] = QuickApp) -> QuickShop:
+        shop = QuickShop(self.lab, replace(kind(namespace=f"{name[:40]}-{os.urandom(2).hex()}"), **changes))
         with self._lock:
             self._open.append(shop)
         return shop
@@ -249,13 +249,13 @@ class Shops:
         names = [shop.namespace for shop in shops]
         quiet = "--ignore-not-found", "--wait=false"
         for kind in ("kustomizations.kustomize.toolkit.fluxcd.io", "gitrepositories.source.toolkit.fluxcd.io"):
-            self._lab.kubectl("delete", kind, "-n", "flux-system", *names, *quiet)
+            self.lab.kubectl("delete", kind, "-n", "flux-system", *names, *quiet)
         for name in names:
-            self._lab.kubectl("delete", "rollouts.canary.delivery", "--all", "-n", name, *quiet)
-        self._lab.kubectl("delete", "namespace", *names, *quiet)
+            self.lab.kubectl("delete", "rollouts.canary.delivery", "--all", "-n", name, *quiet)
+        self.lab.kubectl("delete", "namespace", *names, *quiet)
 
         def left() -> list[str]:
-            items = self._lab.api("GET", "/apis/canary.delivery/v1alpha1/rollouts")["items"]
+            items = self.lab.api("GET", "/apis/canary.delivery/v1alpha1/rollouts")["items"]
             return [item["metadata"]["namespace"] for item in items if item["metadata"]["namespace"] in names]
 
         waiting.until(

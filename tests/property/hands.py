@@ -65,8 +65,11 @@ def the_gateway_changes(world: World, random: Random) -> None:
         world.gateway_refuses = not world.gateway_refuses
 
 
-def the_load_changes(world: World, _: Random) -> None:
-    world.carries = not world.carries
+def the_load_changes(world: World, random: Random) -> None:
+    if random.random() < 0.5:
+        world.carries = not world.carries
+    else:
+        world.doubled = not world.doubled
 
 
 def pods_turn_cold(world: World, _: Random) -> None:

@@ -81,7 +81,7 @@ def ends_well(world: World) -> None:
 def mend(world: World) -> None:
     """Take all faults and commands back."""
     world.metrics_up = world.git_up = world.gateway_up = world.carries = True
-    world.gateway_refuses = False
+    world.gateway_refuses = world.doubled = False
     world.commands = Commands()
     world.plan = world.plan if all(isinstance(s, WeightStep) for s in world.plan.steps) else PLAN
     for there, hand in (

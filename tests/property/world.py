@@ -16,6 +16,7 @@ from canary.core.observed import (
     AnalysisView,
     Commands,
     CopyView,
+    LoadView,
     Observed,
     ReplicaSetView,
     ServiceView,
@@ -80,6 +81,8 @@ class World:
     """What is being done was decided on an old look: of pods that died since it knows nothing."""
     carries: bool = True
     """Whether stable alone would carry the load, by its autoscaler's own target."""
+    doubled: bool = False
+    """Whether the load is twice what the Deployment has pods for, and its autoscaler does not see it."""
     engine_settled: bool = True
     """Whether the engine says that it has applied all of the commit."""
     sync_asked: str = ""
@@ -271,9 +274,24 @@ class World:
             policies=self.policies,
             deleting=self.deleting,
             finalizer=self.finalizer,
-            stable_can_carry=self.carries,
             noted=self.noted if self.state.phase is Phase.PENDING else (),
+            load=self.load(),
             rejected_elsewhere=tuple(h for pair in self.listed.items() for h in pair),
+        )
+
+    def load(self) -> LoadView:
+        """What the Deployment's autoscaler would say of it alone."""
+        if not self.carries:
+            return LoadView(enough=False, why="the autoscaler cannot tell")
+        if not self.doubled or not self.replicas:
+            return LoadView()
+        unready = self.copy is not None and self.copy.pods.ready < self.copy.pods.replicas
+        return LoadView(
+            enough=False,
+            why="the load has doubled",
+            needs=2 * self.replicas,
+            canary_at_least=self.replicas,
+            blocked=unready,
         )
 
     def endpoints(self) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from canary.core import effects as fx
 from canary.core.decide import decide
-from canary.core.observed import Commands
+from canary.core.observed import Commands, LoadView
 from canary.core.phases import Phase, Stage
 from tests.property.parts import APPROVAL_PLAN
 from tests.property.world import World
@@ -379,7 +379,7 @@ def test_the_weight_is_not_raised_while_stable_alone_could_not_carry_the_load():
     for _ in range(40):
         world.kubelet()
         world.gateway()
-        decision = decide(world.plan, world.state, replace(world.observed(), stable_can_carry=False), world.now)
+        decision = decide(world.plan, world.state, replace(world.observed(), load=LoadView(enough=False)), world.now)
         assert not [e for e in decision.effects if isinstance(e, fx.SetWeight) and e.weight > 5]
         for effect in decision.effects:
             world.apply(effect)

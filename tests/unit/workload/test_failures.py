@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from canary.workload.failures import PATIENCE_SECONDS, failure_of_deployment, failure_of_pods
+from canary.workload.failures import PATIENCE_SECONDS, failure_of_pods, no_room
 from tests.unit.workload.objects import NOW, NOW_TEXT, pod
 
 LONG = NOW + PATIENCE_SECONDS
@@ -72,7 +72,15 @@ def test_a_quota_is_told_as_the_clusters_fault():
         "lastTransitionTime": NOW_TEXT,
     }
     failing = {"status": {"conditions": [condition]}}
-    assert failure_of_deployment(failing, NOW) == ""
-    assert failure_of_deployment(failing, LONG) == "ReplicaFailure: exceeded quota"
+    assert no_room(failing, []) == "exceeded quota"
     condition["status"] = "False"
-    assert failure_of_deployment(failing, LONG) == ""
+    assert no_room(failing, []) == ""
+
+
+def test_a_pod_without_a_node_is_told_as_the_clusters_fault():
+    waiting = pod("p", {})
+    waiting["status"]["conditions"] = [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}
+    ]
+    assert no_room({}, [waiting]) == "pod p has no node: 0/3 nodes are available"
+    assert failure_of_pods([waiting], LONG) == ""
