@@ -105,7 +105,7 @@ def _promotion_deadlines(scope: Scope, since: float, in_force: float | None) -> 
             settled = [in_force + plan.settle_seconds] if in_force is not None else []
             return [since + RETURN_COOL_DOWN_SECONDS, *settled]
         case Stage.RETURN:
-            later = (plan.return_seconds, plan.no_data_after_seconds)
-            return [in_force + seconds for seconds in later] if in_force is not None else []
+            later = (plan.return_seconds, plan.no_data_after_seconds) if in_force is not None else ()
+            return [*((in_force or 0.0) + seconds for seconds in later), look_expected_until(scope) or 0.0]
         case _:
             return []

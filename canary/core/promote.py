@@ -164,12 +164,7 @@ def _return(scope: Scope) -> State:
     if not watched or own.ready < scope.workload.replicas:
         return scope.state
     if not _looked(scope, release.in_force_since):
-        if scope.now - release.in_force_since < scope.plan.no_data_after_seconds:
-            return scope.state
-        why = verdict.message if verdict is not None else "no look has succeeded yet."
-        return stay(
-            scope.state, "NoData", f"The return of the traffic holds, {weight} % on the canary: {why}", stalled=True
-        )
+        return _unseen(scope, release.in_force_since)
     if release.return_step + 1 < len(weights):
         following = weights[release.return_step + 1]
         state = _stage(scope, Stage.RETURN, f"Traffic returns to the Deployment; {following} % is left on the canary.")
@@ -188,6 +183,18 @@ def _looked(scope: Scope, since: float) -> bool:
     verdict = returning_verdict(scope)
     covers = verdict is not None and verdict.at - since >= scope.plan.return_seconds
     return verdict is not None and covers and verdict.outcome is not Outcome.ERROR
+
+
+def _unseen(scope: Scope, since: float) -> State:
+    """Wait for that look; say so when the judges, and not their interval, are what it waits for."""
+    verdict, expected = returning_verdict(scope), look_expected_until(scope)
+    silent = verdict is None or verdict.outcome is Outcome.ERROR
+    early = scope.now - since < scope.plan.no_data_after_seconds or (expected is not None and scope.now < expected)
+    if early or not silent:
+        return scope.state
+    why = verdict.message if verdict is not None else "no look has succeeded yet."
+    message = f"The return of the traffic holds, {scope.return_weight} % on the canary: {why}"
+    return stay(scope.state, "NoData", message, stalled=True)
 
 
 def _cleanup(scope: Scope) -> State:

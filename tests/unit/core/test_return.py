@@ -13,6 +13,7 @@ from canary.core.decide import decide
 from canary.core.observed import Commands
 from canary.core.phases import Phase, Stage
 from canary.core.promote import RETURN_COOL_DOWN_SECONDS
+from canary.core.state import State
 from tests.property.world import World
 from tests.unit.core.test_releases import run, settled, weights
 
@@ -117,6 +118,22 @@ def test_a_rollout_that_is_deleted_while_traffic_returns_waits_for_no_judge(pods
     world.deleting = True
     run(world, 120)
     assert world.gone
+
+
+def test_looks_that_come_seldom_are_waited_for_without_a_word():
+    world = at(Stage.RETURN)
+    run(world, 2)
+    world.now += world.plan.no_data_after_seconds + 100
+    seen = world.observed()
+    analysis = seen.analysis
+    assert analysis is not None
+
+    def state_at(first_look: float) -> State:
+        look = replace(seen, analysis=replace(analysis, verdict=None, first_look_at=first_look))
+        return decide(world.plan, world.state, look, world.now).state
+
+    assert not state_at(world.now + 60).stalled
+    assert state_at(world.now - 60).reason == "NoData"
 
 
 def test_a_look_that_ends_before_the_step_does_is_not_a_look_at_the_step():
