@@ -23,6 +23,7 @@ from canary.api.names import OPERATOR_NAMESPACE
 from canary.api.parse import sentence
 from canary.api.schema import fields_of
 from canary.errors import SpecInvalid
+from canary.git.clone import GitSettings
 from canary.git.credentials import (
     Anonymous,
     BasicCredential,
@@ -33,7 +34,6 @@ from canary.git.credentials import (
     SshCredential,
 )
 from canary.git.objects import Identity
-from canary.git.repository import GitSettings
 from canary.metrics.source import SourceConfig
 
 Seconds = Annotated[float, Field(gt=0, le=86400)]

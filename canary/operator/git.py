@@ -13,6 +13,7 @@ import structlog
 from canary.core.effects import RevertInGit
 from canary.core.state import Revert, State
 from canary.errors import ApiConflict, CanaryError, Retryable
+from canary.git.clone import GitSettings
 from canary.git.credentials import Bindings
 from canary.git.history import Seen
 from canary.git.kustomize import find_kustomize
@@ -20,7 +21,7 @@ from canary.git.notes import Note
 from canary.git.outcome import AlreadyReverted, BroughtBack, NeedsPullRequest, Outcome, RevertDone, Superseded
 from canary.git.provenance import NotFromGit, Provenance
 from canary.git.render import Renderer
-from canary.git.repository import GitSettings, open_repository
+from canary.git.repository import open_repository
 from canary.git.revert import RevertRequest, revert
 from canary.operator.cache import Name
 from canary.operator.clock import Clock

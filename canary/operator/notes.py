@@ -15,10 +15,11 @@ import structlog
 
 from canary.core.state import Rejected
 from canary.errors import CanaryError, Retryable
+from canary.git.clone import GitSettings
 from canary.git.credentials import Binding, Bindings
 from canary.git.notes import Note, Noted, read_notes, rejected_of, write_note
 from canary.git.provenance import Provenance
-from canary.git.repository import GitSettings, open_repository
+from canary.git.repository import open_repository
 from canary.operator.cache import Name
 from canary.operator.clock import Clock
 from canary.operator.origin import Origin

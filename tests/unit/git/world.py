@@ -12,13 +12,14 @@ from typing import Any
 
 import yaml
 
+from canary.git.clone import GitSettings
 from canary.git.credentials import Anonymous, Binding
 from canary.git.history import Seen
 from canary.git.kustomize import Kustomize
 from canary.git.outcome import Outcome
 from canary.git.provenance import Engine, Provenance, Reference
 from canary.git.render import Renderer
-from canary.git.repository import GitSettings, Repository, open_repository
+from canary.git.repository import Repository, open_repository
 from canary.git.revert import RevertRequest, revert
 
 VERDICT_AT = 1_790_000_000

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from canary.git.clone import GitSettings
 from canary.git.credentials import Binding, Bindings
 from canary.git.notes import Note
 from canary.git.provenance import Provenance
-from canary.git.repository import GitSettings
 from canary.operator.clock import FakeClock
 from canary.operator.git import Job, Reverts
 from canary.operator.notes import Notes
@@ -52,7 +53,7 @@ def _job(server: Server, where: Provenance | None = None) -> Job:
     return Job("t-1", where or provenance(server), asked, note, server.head)
 
 
-def _binding(server: Server, **changes: str) -> Binding:
+def _binding(server: Server, **changes: Any) -> Binding:
     return replace(Binding("shop", "shop", server.url, paths="app"), **changes)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from canary.git.clone import GitSettings
 from canary.git.credentials import Anonymous, Binding, Bindings
 from canary.git.notes import NOTES_REF, Note, write_note
-from canary.git.repository import GitSettings
 from canary.operator.clock import FakeClock
 from canary.operator.notes import ORIGIN_SECONDS, Notes, Told
 from canary.operator.origin import Origin

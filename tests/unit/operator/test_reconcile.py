@@ -13,8 +13,8 @@ from canary.analysis.verdict import MetricReading, Outcome, Reason, Verdict, com
 from canary.core.observed import AnalysisView
 from canary.core.state import Rejected, Revert
 from canary.errors import ApiConflict, ApiUnavailable, CanaryError
+from canary.git.clone import GitSettings
 from canary.git.credentials import Bindings
-from canary.git.repository import GitSettings
 from canary.operator import kinds
 from canary.operator.analysis import Analyses
 from canary.operator.cache import Cache
