@@ -77,6 +77,10 @@ POLICY_BINDING: Final = Kind(
     optional=True,
     field_selector=f"metadata.name={HOLD_POLICY}",
 )
+SELF_SUBJECT_REVIEW: Final = Kind(
+    "authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews", namespaced=False
+)
+"""Created to be answered, and not kept: who the API server says we are."""
 
 WATCHED: Final = (
     ROLLOUT,

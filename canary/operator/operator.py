@@ -16,6 +16,7 @@ from canary.errors import ApiUnavailable, CanaryError, NotFound
 from canary.metrics.source import MetricSource
 from canary.operator import kinds
 from canary.operator.analysis import Analyses
+from canary.operator.believed import refuse_when_disbelieved
 from canary.operator.cache import Cache, Name, name_of
 from canary.operator.client import Api
 from canary.operator.clock import Clock
@@ -179,6 +180,8 @@ class Operator:
 
     async def _list_and_resync(self, on_kinds: Callable[[frozenset[Kind]], None]) -> None:
         await self._until_it_works(self._list)
+        if self._reconciler.policies:
+            await refuse_when_disbelieved(self._api)
         self.listed.set()
         on_kinds(self.available)
         wait = SECOND_LIST_SECONDS
