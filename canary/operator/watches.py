@@ -69,6 +69,8 @@ class Watches:
 
     def _run(self) -> None:
         logging.getLogger("kopf").setLevel(logging.WARNING)
+        # It warns that it does not see signals in this thread: they are the process's, and it is told to stop.
+        logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
         while not self._stop.is_set():
             try:
                 with warnings.catch_warnings():
