@@ -64,7 +64,7 @@ def connect(target: Target) -> ApiServer:
             named = next((c for c in contexts if c["name"] == target.context), active)
             namespace = named["context"].get("namespace") or namespace
             user = named["context"].get("user", "")
-    except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError) as error:
+    except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, AttributeError) as error:
         raise NeedsHuman(f"no cluster to talk to: {_config_problem(target, error)}") from error
     settings.retries = False  # a person decides about a second try; and urllib3 would log each of its own
     return ApiServer(client.ApiClient(settings), settings.host, target.namespace or namespace, user)
@@ -79,7 +79,11 @@ def _config_problem(target: Target, error: Exception) -> str:
     if target.kubeconfig and not target.kubeconfig.exists():
         return f"the kubeconfig {target.kubeconfig} does not exist"
     if not target.kubeconfig and not _has_default():
+        if named := os.environ.get("KUBECONFIG"):
+            return f"the kubeconfig {named} ($KUBECONFIG) does not exist"
         return "there is no kubeconfig; give one with --kubeconfig or $KUBECONFIG"
+    if isinstance(error, TypeError | AttributeError):  # how the client meets a file that is YAML and nothing else
+        return f"{target.kubeconfig or 'the kubeconfig'} is no kubeconfig"
     if target.context:
         return f"the kubeconfig has no usable context {target.context!r}; `kubectl config get-contexts` lists them"
     return f"the kubeconfig cannot be used: {' '.join(str(error).split()) or type(error).__name__}"

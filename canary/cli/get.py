@@ -40,6 +40,8 @@ def get(
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """List Rollouts, each with its phase and weight."""
+    if names and everywhere:
+        raise typer.BadParameter("names belong to one namespace: give -n, or no names")
     here = place(ctx, namespace, context, kubeconfig)
     if names:
         found = tuple(find(here, name) for name in names)

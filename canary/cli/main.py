@@ -87,7 +87,8 @@ def _usage(message: str) -> str:
     >>> _usage("No such command 'stauts'. Did you mean 'status'?")
     "no such command 'stauts'; did you mean 'status'?"
     """
-    return (message[:1].lower() + message[1:]).replace(". Did you", "; did you")
+    said = message.replace("Value error, ", "")  # pydantic's, by which typer checks
+    return (said[:1].lower() + said[1:]).replace(". Did you", "; did you")
 
 
 app = typer.Typer(

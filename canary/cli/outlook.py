@@ -82,11 +82,9 @@ def _watch(seen: Seen, step: WeightStep, now: datetime, after: str) -> str:
     inconclusive = INCONCLUSIVE.get(seen.spec.analysis.on_inconclusive.value, "") if seen.spec else ""
     if now >= latest:
         return f"{after} when the evidence is good: the step's time is over without a verdict."
-    may = f"in {span((earliest - now).total_seconds())} at the earliest" if now < earliest else "as soon as it may"
-    return (
-        f"{after} {may}, if the evidence is good. "
-        f"Without a verdict in {span((latest - now).total_seconds())}, {inconclusive}."
-    )
+    early = f"in {span((earliest - now).total_seconds())}, if" if now < earliest else "as soon as"
+    late = span((latest - now).total_seconds())
+    return f"{after} {early} the evidence is good; in {late} if nothing speaks against the canary. Else {inconclusive}."
 
 
 def _after(seen: Seen) -> str:

@@ -67,7 +67,8 @@ def _awaited(scope: Scope) -> tuple[str, str] | None:
         return "ReturnHolds", f"The canary's share is not lowered to {weight} %: {why}"
     if raises and (why := may_raise(scope)):
         return "NotRaised", f"The canary's traffic is not changed to {weight} %: {why}"
-    return "GatewaySilent", f"Endpoints, or {weight} % of the traffic for the canary, are not in force yet."
+    share = f"{weight} % of the traffic for the canary" if weight else "the route that knows the canary"
+    return "GatewaySilent", f"The canary's endpoints, or {share}, are not in force at the gateway yet."
 
 
 def _capacity(scope: Scope, weight: int) -> str:

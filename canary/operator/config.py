@@ -178,6 +178,9 @@ def load(path: Path | None, *, kubeconfig: Path | None = None, context: str | No
             document = yaml.safe_load(path.read_text()) or {}
         except OSError as error:
             raise SpecInvalid(f"Configuration {path} cannot be read: {error.strerror}.") from error
+        except yaml.MarkedYAMLError as error:
+            where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+            raise SpecInvalid(f"Configuration {path}{where} is no YAML: {error.problem or error.context}.") from error
         except (UnicodeDecodeError, yaml.YAMLError) as error:
             raise SpecInvalid(f"Configuration {path} is no YAML: {' '.join(str(error).split())}.") from error
         if not isinstance(document, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import yaml
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
@@ -21,6 +22,8 @@ async def load_configuration(kubeconfig: Path | None, context: str | None = None
     SpecInvalid
         None of them can be used.
     """
+    if kubeconfig is not None and not kubeconfig.is_file():  # noqa: ASYNC240 -- once, before there is anything to hold up
+        raise SpecInvalid(f"The kubeconfig {kubeconfig} does not exist.")
     configuration = Configuration()
     configuration.retries = None  # whether and when to try again is the queue's decision
     configuration.client_go_retries = False
@@ -32,7 +35,7 @@ async def load_configuration(kubeconfig: Path | None, context: str | None = None
             await load_kube_config(  # type: ignore[no-untyped-call]  # theirs
                 config_file=named, context=context, client_configuration=configuration, persist_config=False
             )
-    except (ConfigException, OSError) as error:
+    except (ConfigException, OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise SpecInvalid(
             f"No connection to a cluster is configured ({error}). "
             "Give --kubeconfig, or run in a pod with a ServiceAccount."

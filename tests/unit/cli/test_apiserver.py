@@ -199,7 +199,14 @@ def test_a_cluster_that_cannot_be_named_is_said_so(tmp_path: Path, server: Serve
     (tmp_path / "broken").write_text("{")
     with pytest.raises(NeedsHuman, match="cannot be used"):
         connect(Target(tmp_path / "broken"))
+    (tmp_path / "broken").write_text("hello")
+    with pytest.raises(NeedsHuman, match="broken is no kubeconfig"):
+        connect(Target(tmp_path / "broken"))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(NeedsHuman, match=r"none \(\$KUBECONFIG\) does not exist"):
+        connect(Target())
+    monkeypatch.delenv("KUBECONFIG")
+    monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(NeedsHuman, match="give one with --kubeconfig"):
         connect(Target())

@@ -71,9 +71,10 @@ def test_without_a_command_help_is_shown(canary: Canary):
         (["stauts"], "did you mean 'status'?"),
         (["status"], "missing argument 'NAME'"),
         (["get", "--outptu", "json"], "no such option: --outptu"),
-        (["get", "-o", "xml"], "'xml' is not one of"),
+        (["get", "-o", "xml"], "invalid value for '--output' / '-o': 'xml' is not one of"),
+        (["get", "-A", "checkout"], "names belong to one namespace"),
     ],
-    ids=["command", "argument", "option", "choice"],
+    ids=["command", "argument", "option", "choice", "names"],
 )
 def test_a_mistake_in_the_command_line_is_one_sentence_and_exit_code_2(arguments, words, canary: Canary):
     result = canary(*arguments)

@@ -92,8 +92,8 @@ def test_status_shows_the_step_the_weights_and_what_comes_next(canary: Canary, c
 def test_status_says_when_the_step_may_end_and_when_it_must(canary: Canary, cluster: FakeCluster):
     cluster.put(samples.in_step())
     text = " ".join(canary("status", "checkout").stdout.split())
-    assert "raised to 50 % in 18s at the earliest" in text
-    assert "Without a verdict in 9m18s, it holds and tells." in text
+    assert "raised to 50 % in 18s, if the evidence is good; in 9m18s if nothing speaks against the canary." in text
+    assert "Else it holds and tells." in text
 
 
 def test_what_stands_in_the_way_of_the_next_release_is_told_before_it_comes(canary: Canary, cluster: FakeCluster):

@@ -26,7 +26,7 @@ def test_without_a_file_every_default_holds(monkeypatch):
         ("git: {bindings: [{name: b, namespaces: s}]}", "git.bindings[0].repositories is missing"),
         ("listen: everywhere", "listen: 'everywhere' does not fit. Host (empty: all) and port of /metrics"),
         ("metrics: {default: {prometheus: {url: 'p:9090'}}}", "url: 'p:9090' does not fit. Base address"),
-        ("a: [", "is no YAML"),
+        ("x:\na: [", ", line 2 is no YAML: expected the node content"),
         ("- a", "a mapping is wanted, not a list"),
     ],
 )
