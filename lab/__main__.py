@@ -1,4 +1,4 @@
-"""The lab's command: build, exec, up, shell."""
+"""The lab's command: build, exec, up, shell, app, demo."""
 
 from __future__ import annotations
 
@@ -25,12 +25,16 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--no-build", action="store_true", help="do not look for the programs first")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     up = commands.add_parser("up", help="start everything and leave it running until Ctrl-C")
-    up.add_argument("groups", nargs="*", help="parts beside the control plane; default: all")
+    up.add_argument("groups", nargs="*", help="parts beside the control plane; default: all, and the operator")
     demo = commands.add_parser("demo", help="release a good and a bad commit, and report what was seen")
     demo.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     shell = commands.add_parser("shell", help="enter the newest lab that runs (or the one named by --state)")
     shell.add_argument("--state", type=Path, help="its folder, as `up` prints it")
     shell.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    app = commands.add_parser("app", help="write the demo's app as Git has it, to try releases by hand")
+    app.add_argument("folder", type=Path, help="app/ in it is the app, flux.yaml is what Flux is told")
+    app.add_argument("--version", default="v1")
+    app.add_argument("--error-ratio", type=float, default=0.01)
     given = parser.parse_args(arguments)
     try:
         if given.command == "build":
@@ -40,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _exec(_after_dashes(given.argv), build=not given.no_build)
         if given.command == "up":
             return _up(given.groups)
+        if given.command == "app":
+            return _app(given.folder, given.version, given.error_ratio)
         if given.command == "demo":
             return _demo(keep=given.keep)
         return _shell(given.state, _after_dashes(given.argv))
@@ -67,15 +73,30 @@ def _up(groups: list[str]) -> int:
     if not namespace.inside():
         return _exec([sys.executable, "-m", "lab", "up", *groups], build=True)
     from lab.cluster import GROUPS, Lab  # noqa: PLC0415 - only inside does the rest make sense
+    from lab.parts.operator import Operator  # noqa: PLC0415
 
     started = time.monotonic()
     # TERM ends it as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), Lab.start(groups or tuple(GROUPS)) as lab:
+        if not groups:
+            lab.add(Operator(lab))
         print(f"[lab] ready after {time.monotonic() - started:.1f} s; its parts: {', '.join(lab.parts)}")
         print(describe(lab.folder, lab.kubeconfig_outside()), flush=True)
         while True:
             signal.pause()
+    return 0
+
+
+def _app(folder: Path, version: str, error_ratio: float) -> int:
+    from lab.parts.git import URL  # noqa: PLC0415 - as below
+    from lab.shop.files import App, flux_objects  # noqa: PLC0415
+
+    files = App(version=version, error_ratio=error_ratio).files()
+    for name, text in {**files, "flux.yaml": flux_objects("shop", f"{URL}/{folder.resolve().name}.git")}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    print(f"[lab] {folder}: {', '.join(sorted(files))}; and flux.yaml for `kubectl apply -f`")
     return 0
 
 
@@ -106,7 +127,8 @@ def _shell(state: Path | None, command: list[str]) -> int:
         return 1
     folder, pid = found[0]
     user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-    enter = ["nsenter", f"--target={pid}", *user, "--net", "--pid", "--mount", "--"]
+    # Entering a mount namespace leads to its root: a command's relative paths are meant from here.
+    enter = ["nsenter", f"--target={pid}", *user, "--net", "--pid", "--mount", f"--wd={Path.cwd()}", "--"]
     environment = {
         **os.environ,
         namespace.STATE_VARIABLE: str(folder),

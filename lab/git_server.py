@@ -2,8 +2,8 @@
 
     python -m lab.git_server --root FOLDER --address HOST --port N
 
-Repositories are the bare ones below the root. A file `credentials` in a repository ("user:password") asks for exactly
-that; without it everybody may read and push.
+Repositories are the bare ones below the root; pushing to `/NAME.git` makes one that is not there. A file `credentials` in
+a repository ("user:password") asks for exactly that; without it everybody may read and push.
 """
 
 from __future__ import annotations
@@ -12,13 +12,28 @@ import argparse
 import base64
 import hmac
 import os
+import re
 import subprocess
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 
 from typing_extensions import override
+
+_BEGINNING_OF_A_PUSH = re.compile(r"/([A-Za-z0-9][\w.-]*\.git)/info/refs\?service=git-receive-pack")
+_MAKING = threading.Lock()
+
+
+def make_repository(folder: Path) -> None:
+    """Make an empty bare repository that may be pushed to, and fetched from as from the large hosts."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder.parent), "GIT_CONFIG_NOSYSTEM": "1"}
+    init: list[str | Path] = ["git", "init", "--quiet", "--bare", "--initial-branch=main", folder]
+    subprocess.run(init, env=environment, check=True, capture_output=True)
+    for key in ("http.receivepack", "uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
+        config: list[str | Path] = ["git", "-C", folder, "config", key, "true"]
+        subprocess.run(config, env=environment, check=True, capture_output=True)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -41,7 +56,15 @@ class _Handler(BaseHTTPRequestHandler):
         elif not self._admitted(path):
             self._answer(401, [("WWW-Authenticate", 'Basic realm="lab"')], b"authentication required\n")
         else:
+            self._make_for_a_push()
             self._backend(path, url.query, body)
+
+    def _make_for_a_push(self) -> None:
+        begun = _BEGINNING_OF_A_PUSH.fullmatch(self.path)
+        if begun is not None:
+            with _MAKING:
+                if not (self.root / begun[1]).exists():
+                    make_repository(self.root / begun[1])
 
     def _admitted(self, path: str) -> bool:
         repository = self.root / path.lstrip("/").split(".git/")[0].removesuffix(".git")

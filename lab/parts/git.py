@@ -11,6 +11,7 @@ from typing import Final
 
 from typing_extensions import override
 
+from lab.git_server import make_repository
 from lab.namespace import SYSTEM_ADDRESS
 from lab.parts.part import Part, answers
 from lab.slow import SlowDoor
@@ -63,13 +64,7 @@ class GitServer(Part):
     ) -> Repository:
         """Make a repository with one commit on `main`. With credentials (user, password), all access needs them."""
         bare = self.bare(repository)
-        git("init", "--quiet", "--bare", "--initial-branch=main", bare)
-        for key, value in (
-            ("http.receivepack", "true"),
-            ("uploadpack.allowFilter", "true"),
-            ("uploadpack.allowAnySHA1InWant", "true"),
-        ):
-            git("-C", bare, "config", key, value)
+        make_repository(bare)
         made = Repository(bare, self.lab.folder / "worktrees" / repository)
         made.commit("Start", files)
         if credentials:

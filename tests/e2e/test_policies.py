@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -433,6 +436,21 @@ def test_without_the_policies_the_pin_is_written_and_cleaned_by_the_operator(emp
 def test_the_service_keeps_its_label_through_a_put(service: App) -> None:
     put(service.lab, service.service())
     assert service.live_service()["metadata"]["labels"][names.LABEL_ROLLOUT] == "web"
+
+
+def test_an_operator_that_is_not_the_one_they_believe_ends_at_once_and_says_who_it_must_be(
+    lab: Lab, operator: Operator
+):
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("canary"),
+        "run",
+        f"--kubeconfig={lab.kubeconfig}",
+        "--listen=127.0.0.1:8099",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    (said,) = (line for line in done.stderr.splitlines() if line.startswith("error:"))
+    assert f"the admission policies believe {names.OPERATOR_USER!r} only" in said
 
 
 def _image(manifest: Manifest) -> str:
