@@ -133,6 +133,25 @@ def test_a_namespace_restored_from_a_backup_with_the_list_refuses_the_version_an
 
 
 @STORIES
+def test_a_namespace_restored_without_the_list_refuses_the_version_that_was_held_by_gits_notes(shops: Shops) -> None:
+    shop = rejected_before(shops, "restored-without")
+    saved = shop.deployment()
+    assert saved["spec"]["paused"], "it was backed up while it was held"
+    flux(shop, suspended=True)
+    lose(shop)
+    shop.lab.kubectl("create", "namespace", shop.namespace)
+    for path in ("app/service.yaml", "app/route.yaml"):
+        shop.lab.apply(shop.app.files()[path])
+    kept = {key: saved["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
+    restored = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": kept, "spec": saved["spec"]}
+    shop.lab.kubectl("create", "-f", "-", input=json.dumps(restored))
+    shop.lab.apply(shop.app.files()["app/rollout.yaml"])
+    refused_with_nothing_running(shop)
+    told = (shop.get("v1", "configmaps", LIST) or {}).get("data") or {}
+    assert told["hold_checkout"] == "checkout\nshop/checkout:v2", "what Git knew is on the namespace's list now"
+
+
+@STORIES
 def test_a_cluster_rebuilt_from_git_learns_of_the_rejected_version_from_gits_notes(shops: Shops) -> None:
     shop = rejected_before(shops, "rebuilt")
     assert json.loads(notes(shop))["event"] == "rejected"
