@@ -28,7 +28,12 @@ AGAIN_SECONDS: Final = 1.0
 LATER_SECONDS: Final = 30.0
 SOON: Final = 60
 """While the policy is installed and does not act it is tried again: so many times soon, then later."""
-PROBE: Final[Obj] = {"spec": {"template": {"metadata": {"annotations": {f"{GROUP}/probe": "dry run"}}}}}
+PROBE: Final[Obj] = {
+    "metadata": {"annotations": {ANNOTATION_HELD: None}},
+    "spec": {"paused": None, "template": {"metadata": {"annotations": {f"{GROUP}/probe": "dry run"}}}},
+}
+"""What nobody may do, the operator neither: bring a template, and take the hold off in the same write. Held or not, a
+Deployment comes back held, if the policy acts."""
 _log = structlog.get_logger(__name__)
 
 
@@ -44,36 +49,35 @@ class Holding:
         self._chosen = chosen
         self._tell = tell
         self._again = asyncio.Event()
-        self._proven = False
-        """Whether a dry run came back held since the binding last changed."""
+        self._acts: bool | None = None
+        """What the last try showed since the binding changed; None before the first that could be made."""
         self._in_force: bool | None = None
 
     def seen(self, kind: Kind, obj: Obj) -> None:
         """Take note of a change: of the policy's binding, or of the first Deployment that it can be tried on."""
         if kind is kinds.POLICY_BINDING:
-            self._proven = False
+            self._acts = None
             self._again.set()
-        elif kind is kinds.DEPLOYMENT and not self._proven and LABEL_ROLLOUT in labels_of(obj):
+        elif kind is kinds.DEPLOYMENT and not self._acts and LABEL_ROLLOUT in labels_of(obj):
             self._again.set()
 
     async def run(self) -> None:
         """Look whenever something changed, and again and again while what is installed does not act."""
-        failures = 0
+        unproven = 0
         while True:
-            if self._installed and self._in_force is False:
-                failures += 1
-                await self._clock.sleep(AGAIN_SECONDS if failures <= SOON else LATER_SECONDS)
-            else:
-                failures = 0
+            if not (self._installed and self._in_force is False):
                 await self._again.wait()
             await self.look()
+            unproven = unproven + 1 if self._installed and not self._acts else 0
+            if unproven:
+                await self._clock.sleep(AGAIN_SECONDS if unproven <= SOON else LATER_SECONDS)
 
     async def look(self) -> None:
         """Find out, and tell if it is not as it was."""
         self._again.clear()
         before, self._in_force = self._in_force, await self._find_out()
         if self._in_force != before:
-            _log.info("policies", in_force=self._in_force, installed=self._installed, tried=self._proven)
+            _log.info("policies", in_force=self._in_force, installed=self._installed, tried=self._acts)
             self._tell(self._in_force)
 
     @property
@@ -83,25 +87,24 @@ class Holding:
     async def _find_out(self) -> bool:
         if self._chosen is not Policies.AUTO:
             return self._chosen is Policies.ON
-        return self._installed and await self._tried() is not False
+        if self._installed:
+            await self._try()
+        return self._installed and self._acts is not False
 
-    async def _tried(self) -> bool | None:
-        """Return whether a change came back held; None when it could not be tried."""
-        deployment = next(filter(_can_tell, self._cache.all(kinds.DEPLOYMENT)), None)
+    async def _try(self) -> None:
+        """Try it, if there is anything to try it on; what cannot be tried says nothing new."""
+        deployment = next(filter(_is_labelled, self._cache.all(kinds.DEPLOYMENT)), None)
         if deployment is None:
-            return None
+            return
         try:
             answer = await self._api.patch(
                 kinds.DEPLOYMENT, *name_of(deployment), PROBE, manager="canary-probe", dry_run=True
             )
         except CanaryError as error:  # gone, or refused by a webhook that knows no dry run
             _log.info("policies not tried", error=str(error))
-            return None
-        self._proven = bool(answer["spec"].get("paused")) and ANNOTATION_HELD in annotations_of(answer)
-        return self._proven
+            return
+        self._acts = bool(answer["spec"].get("paused")) and ANNOTATION_HELD in annotations_of(answer)
 
 
-def _can_tell(deployment: Obj) -> bool:
-    """Tell whether a Deployment is one that the policy has to act on, and that is not held already."""
-    idle = not deployment["spec"].get("paused") and not deployment["metadata"].get("deletionTimestamp")
-    return idle and LABEL_ROLLOUT in labels_of(deployment)
+def _is_labelled(deployment: Obj) -> bool:
+    return LABEL_ROLLOUT in labels_of(deployment) and not deployment["metadata"].get("deletionTimestamp")

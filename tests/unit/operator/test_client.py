@@ -131,3 +131,13 @@ async def test_of_config_maps_only_ours_are_listed():
     async with serving(server) as api:
         await api.list(CONFIG_MAP)
     assert server.requests[0][1] == "/api/v1/configmaps?fieldSelector=metadata.name%3Dcanary-rejected-versions"
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_dry_run_says_so_to_the_server_and_is_not_counted_as_a_write(dry_run):
+    server = Server()
+    async with serving(server) as api:
+        await api.patch(DEPLOYMENT, "shop", "checkout", {"spec": {}}, manager="canary-probe", dry_run=dry_run)
+    (_, url, _, _), *_ = server.requests
+    assert ("dryRun=All" in url) is dry_run
+    assert api.writes["Deployment"] == (0 if dry_run else 1)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from canary.api.names import ANNOTATION_HELD, LABEL_ROLLOUT
-from canary.errors import SpecInvalid
+from canary.errors import ApiUnavailable, SpecInvalid
 from canary.operator import kinds
 from canary.operator.cache import Cache
 from canary.operator.clock import FakeClock
@@ -99,8 +99,33 @@ async def test_where_there_is_nothing_to_try_it_on_the_binding_is_believed_until
     await world.go()
     assert world.told == [True]
     world.label()
-    await world.go()
+    await world.go(AGAIN_SECONDS)
     assert world.told == [True, False]
+
+
+async def test_what_the_operator_holds_itself_meanwhile_does_not_pass_for_a_policy_that_acts(world):
+    world.label()
+    world.install()
+    await world.go()
+    world.api.put(kinds.DEPLOYMENT, holds(world.cluster.deployment()))  # the operator's own hold
+    await world.go(10 * AGAIN_SECONDS)
+    assert world.told == [False]
+    world.api.admit = holds
+    await world.go(AGAIN_SECONDS)
+    assert world.told == [False, True]
+
+
+async def test_a_try_that_fails_changes_nothing_that_was_found_out(world):
+    world.label()
+    world.install()
+    await world.go()
+
+    def fail(obj: Any) -> Any:
+        raise ApiUnavailable("no answer")
+
+    world.api.admit = fail
+    await world.go(10 * AGAIN_SECONDS)
+    assert world.told == [False]
 
 
 async def test_a_webhook_that_refuses_dry_runs_changes_nothing(world):
