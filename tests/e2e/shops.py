@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from lab import waiting
 from lab.cluster import ApiRefused, Lab
+from lab.parts.git import git
 from lab.shop.files import App
 from lab.shop.shop import Shop
 
@@ -193,6 +194,11 @@ class QuickShop(Shop):
         """Events on the Rollout: the newest message by reason."""
         found = sorted(self.items("api/v1 events"), key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime")))
         return {e["reason"]: e["message"] for e in found if e["involvedObject"]["kind"] == "Rollout"}
+
+    def note(self, commit: str = "") -> str:
+        """What Git's notes say of a commit, or of the newest, as a person sees it; empty when there is none."""
+        on = commit or self.repository.head()
+        return git("-C", self.repository.bare, "notes", "--ref=canary", "show", on, check=False)
 
     def condition(self, kind: str) -> dict[str, Any]:
         """A condition; empty when there is none of that type."""

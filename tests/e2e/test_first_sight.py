@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.parts.git import git
 from lab.shop.files import flux_objects
 from tests.e2e.shops import QuickShop, Shops
 from tests.e2e.stories import Stories
@@ -28,14 +27,9 @@ def rejected_before(shops: Shops, name: str) -> QuickShop:
     status = shop.wait_for_phase("Step", seconds=120)
     shop.canary("abort", "checkout", "--yes")
     shop.wait("the list", lambda: shop.get("v1", "configmaps", LIST), seconds=90)
-    shop.wait("Git's note", lambda: notes(shop), seconds=90)
+    shop.wait("Git's note", shop.note, seconds=90)
     assert status["release"]["id"]
     return shop
-
-
-def notes(shop: QuickShop) -> str:
-    """What Git's notes say of the commit that brought the rejected version, as a person sees it."""
-    return git("-C", shop.repository.bare, "notes", "--ref=canary", "show", shop.repository.head(), check=False)
 
 
 def flux(shop: QuickShop, *, suspended: bool) -> None:
@@ -154,7 +148,7 @@ def test_a_namespace_restored_without_the_list_refuses_the_version_that_was_held
 @STORIES
 def test_a_cluster_rebuilt_from_git_learns_of_the_rejected_version_from_gits_notes(shops: Shops) -> None:
     shop = rejected_before(shops, "rebuilt")
-    assert json.loads(notes(shop))["event"] == "rejected"
+    assert json.loads(shop.note())["event"] == "rejected"
     flux(shop, suspended=True)
     gone = "kustomizations.kustomize.toolkit.fluxcd.io", shop.namespace, "-n", "flux-system"
     lose(shop)
@@ -169,7 +163,7 @@ def test_a_cluster_rebuilt_from_git_learns_of_the_rejected_version_from_gits_not
     shop.wait("the alert", lambda: "RejectedServes" in shop.events())
     told = (shop.get("v1", "configmaps", LIST) or {}).get("data") or {}
     assert told["hold_checkout"] == "checkout\nshop/checkout:v2", "what Git knew is on the namespace's list now"
-    assert json.loads(notes(shop))["version"] in told["checkout"]
+    assert json.loads(shop.note())["version"] in told["checkout"]
     shop.wait("it to serve", lambda: len(shop.endpoints()) == 2, seconds=90)
 
     # The next version is judged against the one that serves, and promoted.

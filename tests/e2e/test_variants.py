@@ -88,6 +88,7 @@ def released_and_reverted(shop: QuickShop) -> None:
     assert [past["outcome"] for past in status["history"]] == ["RolledBack", "Promoted"]
     assert shop.trailers(shop.repository.head())["Rollout-Reverts"] == bad
     assert counts.failed == failed, counts.failures
+    shop.wait("Git's note on the bad commit", lambda: '"event": "rejected"' in shop.note(bad))
 
 
 @STORIES
