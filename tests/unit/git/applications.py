@@ -59,7 +59,6 @@ def application(**changes: Any) -> dict[str, Any]:
                 {"kind": "Service", "name": "checkout", "namespace": "shop", "status": "Synced", "version": "v1"},
                 {
                     "group": "apps",
-                    "health": {"status": "Healthy"},
                     "kind": "Deployment",
                     "name": "checkout",
                     "namespace": "shop",
