@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from benchmarks.figures import FOLDER, Figure, show, write
 from lab import waiting
-from lab.chaos import FAULTS, Chaos, add_second_envoy
+from lab.chaos import FAULTS, LANES, Chaos, add_second_envoy
 from lab.cluster import Lab
 from lab.load import Load
 from lab.observer import Observer
@@ -44,12 +44,6 @@ LONG_MINUTES: Final = 30.0
 """From here on the operator dies at every effect in each phase: a death takes seconds, in which nothing is released."""
 RELEASE_SECONDS: Final = 400.0
 """Within these a release ends although parts break all the time."""
-_OF_THE_SAME_PART: Final = (
-    {"operator killed", "operator frozen"},
-    {"api server killed", "etcd killed", "controllers killed"},
-    {"prometheus killed", "prometheus frozen"},
-    {"gateway controller killed", "envoy drained"},
-)
 
 
 @dataclass
@@ -152,7 +146,7 @@ def _break(chaos: Chaos, end: float) -> None:
             waiting_for_turn += fresh
         names = [waiting_for_turn.pop(0)]
         second = waiting_for_turn[0]
-        if chaos.dice.random() < PAIRS and not any({names[0], second} <= group for group in _OF_THE_SAME_PART):
+        if chaos.dice.random() < PAIRS and not any({names[0], second} <= set(lane) for lane in LANES):
             names.append(waiting_for_turn.pop(0))
         print(f"  {time.strftime('%H:%M:%S')} {' and '.join(names)}", flush=True)
         with ThreadPoolExecutor(len(names)) as pool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from lab import waiting
-from lab.cluster import ApiRefused, CommandFailed, Lab
+from lab.cluster import CommandFailed, Lab
 from lab.observer import Observer
 from lab.parts.gateway import Envoy
 from lab.shop.shop import Shop
@@ -27,6 +27,8 @@ GATEWAY_AFTER_API_SECONDS: Final = 15.0
 """Until the gateway's controller, which waits longer after each failed try, has found the API server again."""
 GATEWAY_AFTER_RESTART_SECONDS: Final = 10.0
 """Until Envoy has found the gateway's controller again."""
+RELEASE_SECONDS: Final = 120.0
+"""Within these the next release begins, whatever else is broken."""
 RESTARTS: Final = 2
 """Of one pod: at three it is called a version that crashes, and rightly."""
 
@@ -52,6 +54,8 @@ class Chaos:
         self.injected: Counter[str] = Counter()
         """By name."""
         self.pod_kills: list[PodKill] = []
+        self.touched: Counter[str] = Counter()
+        """Objects that a person's hand really changed, or tried to, by kind: what is not there cannot be edited."""
         self._down_seconds = down_seconds
         self._killed: Counter[str] = Counter()
 
@@ -70,25 +74,30 @@ class Chaos:
         self.last()
         self.lab.faults.start(part)
 
-    def kill_pod(self, *, canary: bool) -> None:
-        """`kill -9` a pod of one of the shops; none when there is none."""
-        shop = self.dice.choice(self.shops)
-        pods = [pod for pod in shop.pods(canary=canary) if self._killed[pod.uid] < RESTARTS]
+    def under_way(self) -> list[Shop]:
+        """Wait until a release is, and give the shops in which one is."""
+
+        def releasing() -> list[Shop]:
+            return [shop for shop in self.shops if shop.weight() is not None]
+
+        return waiting.until("a release under way", releasing, seconds=RELEASE_SECONDS, every_seconds=0.25)
+
+    def kill_pod(self, shops: Sequence[Shop], *, canary: bool) -> None:
+        """`kill -9` a pod of one of these shops; none when there is none that may be killed."""
+        pods = [(shop, pod) for shop in shops for pod in shop.pods(canary=canary) if self._killed[pod.uid] < RESTARTS]
         if not pods:
             return
-        pod = self.dice.choice(pods)
+        shop, pod = self.dice.choice(pods)
         self._killed[pod.uid] += 1
         self.pod_kills.append(PodKill(shop.namespace, time.time()))
         with contextlib.suppress(KeyError):  # it is just being started, or has just ended
             self.lab.faults.kill9_pod(pod.uid)
 
-    def patch(self, what: str, body: object, *arguments: str) -> None:
-        """Patch an object of each shop as a person with all rights does; that it is not there just now is fine."""
-        for shop in self.shops:
-            with contextlib.suppress(CommandFailed):
-                self.lab.kubectl(
-                    "patch", what, "-n", shop.namespace, "--type=merge", "-p", json.dumps(body), *arguments
-                )
+    def patch(self, shop: Shop, what: str, body: object, *arguments: str) -> None:
+        """Patch an object as a person with all rights does; that it is gone, or the API server is, is fine."""
+        with contextlib.suppress(CommandFailed):
+            self.lab.kubectl("patch", what, "-n", shop.namespace, "-p", json.dumps(body), *arguments)
+            self.touched[what] += 1
 
 
 def operator_killed(chaos: Chaos) -> None:
@@ -158,54 +167,55 @@ def flux_stopped(chaos: Chaos) -> None:
 
 
 def stable_pod_killed(chaos: Chaos) -> None:
-    chaos.kill_pod(canary=False)
+    chaos.kill_pod(chaos.under_way(), canary=False)
 
 
 def canary_pod_killed(chaos: Chaos) -> None:
-    chaos.kill_pod(canary=True)
+    chaos.kill_pod(chaos.under_way(), canary=True)
 
 
 def copy_edited(chaos: Chaos) -> None:
     """A person tries something on the canary Deployment."""
     env = [{"name": "checkout", "env": [{"name": "TRIED_BY_HAND", "value": "yes"}]}]
     body = {"spec": {"template": {"spec": {"containers": env}}}}
-    for shop in chaos.shops:
-        with contextlib.suppress(CommandFailed):
-            where = "deployment/checkout-canary", "-n", shop.namespace
-            chaos.lab.kubectl("patch", *where, "--type=strategic", "-p", json.dumps(body))
+    for shop in chaos.under_way():
+        chaos.patch(shop, "deployment/checkout-canary", body, "--type=strategic")
 
 
 def weights_edited(chaos: Chaos) -> None:
     """A person gives everything to the canary, or to stable."""
     canary = chaos.dice.choice([0, 100])
-    for shop in chaos.shops:
-        path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{shop.namespace}/httproutes/checkout"
-        with contextlib.suppress(ApiRefused, OSError):
-            route = chaos.lab.api("GET", path)
-            for backend in route["spec"]["rules"][0]["backendRefs"]:
-                backend["weight"] = canary if backend["name"] == "checkout-canary" else 100 - canary
-            if len(route["spec"]["rules"][0]["backendRefs"]) > 1:
-                chaos.lab.api("PUT", path, route)
+    body = [
+        {"op": "replace", "path": f"/spec/rules/0/backendRefs/{number}/weight", "value": weight}
+        for number, weight in enumerate((100 - canary, canary))
+    ]
+    for shop in chaos.under_way():
+        chaos.patch(shop, "httproute/checkout", body, "--type=json")
 
 
 def selector_edited(chaos: Chaos) -> None:
     """A person takes the pin off the root Service."""
-    chaos.patch("service/checkout", {"spec": {"selector": {"pod-template-hash": None}}})
+    for shop in chaos.under_way():
+        chaos.patch(shop, "service/checkout", {"spec": {"selector": {"pod-template-hash": None}}}, "--type=merge")
 
 
 def annotations_removed(chaos: Chaos) -> None:
     """A person takes what they don't know off the Deployment, the Service and the route."""
-    for what, names in {
-        "deployment/checkout": ("held",),
-        "service/checkout": ("pin",),
-        "httproute/checkout": ("split", "git-backends"),
-    }.items():
-        chaos.patch(what, {"metadata": {"annotations": {f"canary.delivery/{name}": None for name in names}}})
+    for shop in chaos.under_way():
+        for what, names in {
+            "deployment/checkout": ("held",),
+            "service/checkout": ("pin",),
+            "httproute/checkout": ("split", "git-backends"),
+        }.items():
+            body = {"metadata": {"annotations": {f"canary.delivery/{name}": None for name in names}}}
+            chaos.patch(shop, what, body, "--type=merge")
 
 
 def status_edited(chaos: Chaos) -> None:
     """A person corrects what the status shows."""
-    chaos.patch("rollout/checkout", {"status": {"weight": 77, "message": "by hand"}}, "--subresource=status")
+    body = {"status": {"weight": 77, "message": "by hand"}}
+    for shop in chaos.under_way():
+        chaos.patch(shop, "rollout/checkout", body, "--type=merge", "--subresource=status")
 
 
 FAULTS: Final[dict[str, Fault]] = {
@@ -233,6 +243,13 @@ FAULTS: Final[dict[str, Fault]] = {
     )
 }
 """By the name that is printed."""
+
+LANES: Final = (
+    ("api server killed", "etcd killed", "controllers killed", "node agent killed"),
+    ("gateway controller killed", "envoy drained", "prometheus killed", "prometheus frozen"),
+    ("operator killed", "git down", "flux stopped", "operator frozen"),
+)
+"""Faults of parts. Those of one lane are about the same part, or need it; different lanes may be injected at once."""
 
 
 def add_second_envoy(lab: Lab) -> None:

@@ -71,7 +71,7 @@ class Observer:
         finally:
             with self._lock:
                 self._late -= 1
-                self._late_until = time.time() + after_seconds
+                self._late_until = max(self._late_until, time.time() + after_seconds)
 
     def _run(self) -> None:
         while not self._over.wait(EVERY_SECONDS):

@@ -8,12 +8,12 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab.chaos import FAULTS, Chaos, add_second_envoy
+from lab.chaos import FAULTS, LANES, Chaos, add_second_envoy
 from lab.cluster import Lab
 from lab.observer import Observer
 from lab.parts.operator import Operator
@@ -60,8 +60,7 @@ def test_releases_end_right_and_no_request_fails_while_everything_breaks_and_the
         operator.orders.die_at_every_effect("after", phases=False)
         told = [pool.submit(release, shop, good=good) for shop, good in zip(opened, (True, False), strict=True)]
         try:
-            for name in FAULTS:
-                chaos.inject(name)
+            _inject_all(chaos)
         finally:
             over.set()
         judged = [story.result() for story in told]
@@ -69,9 +68,26 @@ def test_releases_end_right_and_no_request_fails_while_everything_breaks_and_the
     assert observer.violations == []
     assert observer.samples > 50
     assert min(judged) >= 1
+    assert set(chaos.injected) == set(FAULTS)
+    edited = {"deployment/checkout-canary", "deployment/checkout", "service/checkout", "httproute/checkout"}
+    assert set(chaos.touched) == {*edited, "rollout/checkout"}
+    assert len(chaos.pod_kills) == 2
     deaths = {moment.split()[1] for moment in operator.orders.deaths()}
     assert deaths >= {"WriteStatus", "EnsureCopy", "SetWeight", "Pin", "LetGo", "DeleteCopy", "RevertInGit"}
     print(f"{judged} releases, {len(operator.orders.deaths())} deaths")  # noqa: T201 - for whoever reads the run
+
+
+def _inject_all(chaos: Chaos) -> None:
+    """Each fault once: those of different parts at the same time, then what needs the API server to be there."""
+
+    def inject(names: Iterable[str]) -> None:
+        for name in names:
+            chaos.inject(name)
+
+    with ThreadPoolExecutor(len(LANES)) as pool:
+        for lane in [pool.submit(inject, names) for names in LANES]:
+            lane.result()
+    inject(sorted(set(FAULTS) - set(chaos.injected)))
 
 
 def test_a_revert_waits_for_git_alone_and_the_next_step_for_metrics_alone(lab: Lab, shops: Shops) -> None:
