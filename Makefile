@@ -74,11 +74,13 @@ test: programs ## all set-up and all tests, the lab's included
 bench: binaries ## benchmarks, each a table and build/bench/NAME.json (NAME=x for one)
 	$(BIN)/python -m benchmarks $(NAME)
 
-# Drawn from a seed that is printed: the same seed draws the same again.
+# All of it is drawn from one seed, which is printed first: the same seed draws the same again.
 .PHONY: chaos
 chaos: binaries ## faults at drawn moments for long, and the deep searches (SEED=n, MINUTES=10)
-	$(LAB) exec -- $(BIN)/python -m benchmarks.faults $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),10)
-	$(RUN) tests/property --hypothesis-profile=deep $(if $(SEED),--hypothesis-seed=$(SEED))
+	$(eval SEED := $(or $(SEED),$(shell od -An -N2 -tu2 /dev/urandom | tr -d ' ')))
+	@echo "== make chaos SEED=$(SEED) MINUTES=$(or $(MINUTES),10)"
+	$(LAB) exec -- $(BIN)/python -m benchmarks.faults --seed $(SEED) --minutes $(or $(MINUTES),10)
+	$(RUN) tests/property --hypothesis-profile=deep --hypothesis-seed=$(SEED)
 	$(if $(wildcard tests/model/__main__.py),$(BIN)/python -m tests.model --deep)
 
 .PHONY: generate

@@ -189,7 +189,7 @@ class _Team(threading.Thread):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run with a seed of one's own; 1 when something was found."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=10.0)
     given = parser.parse_args(arguments)
     outcome = storm(given.seed, given.minutes)

@@ -10,7 +10,7 @@ from hypothesis import settings
 from canary.git.kustomize import Kustomize, find_kustomize
 from lab import binaries
 
-settings.register_profile("deep", max_examples=20 * settings().max_examples, deadline=None, print_blob=True)
+settings.register_profile("deep", max_examples=10 * settings().max_examples, deadline=None, print_blob=True)
 
 
 @pytest.fixture(scope="session")
