@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from benchmarks.figures import FOLDER, Figure, show, write
 from lab import waiting
-from lab.chaos import FAULTS, LANES, Chaos, add_second_envoy
+from lab.chaos import FAULTS, LANES, Chaos, second_envoy
 from lab.cluster import Lab
 from lab.load import Load
 from lab.observer import Observer
@@ -102,7 +102,7 @@ def storm(seed: int, minutes: float) -> Outcome:
         stack.callback(lambda: shutil.copy(operator.process.log, FOLDER / "faults-operator.log"))
         observer = Observer(lab)
         shops = [_open(lab, f"storm-{number}") for number in range(SHOPS)]
-        add_second_envoy(lab)
+        stack.enter_context(second_envoy(lab))
         loads = {shop.namespace: stack.enter_context(shop.load(RATE)) for shop in shops}
         chaos = Chaos(lab, observer, shops, dice)
         end = time.monotonic() + 60 * minutes

@@ -11,7 +11,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from lab import waiting
@@ -252,9 +252,16 @@ LANES: Final = (
 """Faults of parts. Those of one lane are about the same part, or need it; different lanes may be injected at once."""
 
 
-def add_second_envoy(lab: Lab) -> None:
-    """Start a second Envoy beside the first, scraped like it."""
+@contextlib.contextmanager
+def second_envoy(lab: Lab) -> Iterator[None]:
+    """Inside the block a second Envoy serves beside the first, scraped like it."""
     part = Envoy(lab, number=2)
     lab.add(part)
     lab.scrape(part.name, f"127.0.0.1:{part.admin_port}", path="/stats/prometheus")
     waiting.until(f"{part.name} to serve", part.serves, seconds=60)
+    try:
+        yield
+    finally:
+        lab.faults.drain(part.name)
+        lab.scrape_no_more(part.name)
+        del lab.parts[part.name]

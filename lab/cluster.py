@@ -236,6 +236,10 @@ class Lab:
         """Let Prometheus scrape one more address (host:port), for example the operator's."""
         self._part(Prometheus).scrape(job, address, dict(labels or {}), path)
 
+    def scrape_no_more(self, job: str) -> None:
+        """Let Prometheus forget an address that `scrape` added."""
+        self._part(Prometheus).forget(job)
+
     def git_url(self, repository: str) -> str:
         return self._part(GitServer).url(repository)
 

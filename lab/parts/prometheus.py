@@ -57,10 +57,17 @@ class Prometheus(Part):
     def scrape(self, job: str, address: str, labels: dict[str, str], path: str) -> None:
         """Add one target, taken up within a second or so."""
         target = {"targets": [address], "labels": {"job": job, "__metrics_path__": path, **labels}}
-        file = self.folder / "targets" / f"{job}.json"
+        file = self._targets(job)
         part = file.with_suffix(".part")
         part.write_text(json.dumps([target]))
         part.rename(file)
+
+    def forget(self, job: str) -> None:
+        """Take a target that was added away again."""
+        self._targets(job).unlink(missing_ok=True)
+
+    def _targets(self, job: str) -> Path:
+        return self.folder / "targets" / f"{job}.json"
 
     def _configuration(self) -> dict[str, Any]:
         envoy = {

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab.chaos import FAULTS, LANES, Chaos, add_second_envoy
+from lab.chaos import FAULTS, LANES, Chaos, second_envoy
 from lab.cluster import Lab
 from lab.observer import Observer
 from lab.parts.operator import Operator
@@ -42,7 +42,6 @@ def test_releases_end_right_and_no_request_fails_while_everything_breaks_and_the
     observer, over = Observer(lab), threading.Event()
     with ThreadPoolExecutor(2) as pool:
         opened = list(pool.map(lambda name: shops.open(name, steps=STEPS, bake="2s"), ("storm-good", "storm-bad")))
-    add_second_envoy(lab)
     chaos = Chaos(lab, observer, opened, random.Random(1), down_seconds=DOWN_SECONDS)
 
     def release(shop: QuickShop, *, good: bool) -> int:
@@ -56,7 +55,7 @@ def test_releases_end_right_and_no_request_fails_while_everything_breaks_and_the
         return trials.judged
 
     assert operator.orders is not None
-    with observer, lab.faults.kept("operator"), ThreadPoolExecutor(2) as pool:
+    with second_envoy(lab), observer, lab.faults.kept("operator"), ThreadPoolExecutor(2) as pool:
         operator.orders.die_at_every_effect("after", phases=False)
         told = [pool.submit(release, shop, good=good) for shop, good in zip(opened, (True, False), strict=True)]
         try:
