@@ -106,17 +106,18 @@ def storm(seed: int, minutes: float) -> Outcome:
         loads = {shop.namespace: stack.enter_context(shop.load(RATE)) for shop in shops}
         chaos = Chaos(lab, observer, shops, dice)
         end = time.monotonic() + 60 * minutes
-        with observer, lab.faults.kept("operator"):
-            assert operator.orders is not None
-            operator.orders.die_at_every_effect("before", "after", phases=minutes >= LONG_MINUTES)
+        assert operator.orders is not None
+        each = operator.orders.death_at_every_effect("before", "after", phases=minutes >= LONG_MINUTES)
+        with observer, lab.faults.kept("operator"), each:
             teams = [_Team(shop, observer, loads[shop.namespace], end) for shop in shops]
             for team in teams:
                 team.start()
-            _break(chaos, end)
-            for team in teams:
-                team.join()
-            operator.orders.withdraw()
-            outcome.deaths = operator.orders.deaths()
+            try:
+                _break(chaos, end)
+            finally:
+                for team in teams:
+                    team.join()
+        outcome.deaths = operator.orders.deaths()
         outcome.faults = dict(chaos.injected)
         outcome.samples = observer.samples
         outcome.judged = sum(team.trials.judged for team in teams)

@@ -143,7 +143,7 @@ def envoy_drained(chaos: Chaos) -> None:
     assert isinstance(part, Envoy)
     chaos.lab.faults.drain(part.name)
     chaos.last()
-    part.start()
+    chaos.lab.faults.start(part.name)
     waiting.until(f"{part.name} to serve", part.serves, seconds=60)
 
 

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 
+from lab import waiting
 from lab.node.processes import Process as Container
 from lab.node.records import Records
 from lab.parts.gateway import Envoy
@@ -32,8 +33,17 @@ class Faults:
         self._find(name).process.kill()
 
     def start(self, name: str) -> None:
-        """Start the part again with its old files and address, and wait until it serves."""
-        self._find(name).start()
+        """Start the part again with its old files and address, and wait until it serves.
+
+        One that ends because it needs another, which is down, is started again and again, as by a kubelet.
+        """
+        part = self._find(name)
+
+        def begin() -> bool:
+            part.start()
+            return True
+
+        waiting.until(f"{name} to serve again", begin, seconds=90, every_seconds=0.5)
 
     def restart(self, name: str) -> None:
         self.stop(name)
@@ -89,7 +99,7 @@ class Faults:
         finally:
             over.set()
             keeper.join()
-            part.start()
+            self.start(name)
 
     @contextlib.contextmanager
     def stopped(self, name: str) -> Iterator[None]:

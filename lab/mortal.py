@@ -11,10 +11,12 @@ A moment is `before` or `after`, an effect's name, and, with `phases`, the phase
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -42,10 +44,15 @@ class Orders:
         """The moments at which it died."""
         return self.deaths_file.read_text().splitlines() if self.deaths_file.exists() else []
 
-    def die_at_every_effect(self, *when: When, phases: bool) -> None:
-        """Order one death at each moment from now on; with `phases`, an effect in another phase is another moment."""
+    @contextlib.contextmanager
+    def death_at_every_effect(self, *when: When, phases: bool) -> Iterator[None]:
+        """Inside the block, one death at each moment; with `phases`, an effect in another phase is another moment."""
         self.deaths_file.unlink(missing_ok=True)
         self._write({"every": list(when), "phases": phases})
+        try:
+            yield
+        finally:
+            self.withdraw()
 
     def strike_once(self, number: signal.Signals, when: When, effect: str, namespace: str, **fields: object) -> None:
         """Order a signal at the first effect of this name whose fields are these."""

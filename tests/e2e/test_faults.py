@@ -55,15 +55,19 @@ def test_releases_end_right_and_no_request_fails_while_everything_breaks_and_the
         return trials.judged
 
     assert operator.orders is not None
-    with second_envoy(lab), observer, lab.faults.kept("operator"), ThreadPoolExecutor(2) as pool:
-        operator.orders.die_at_every_effect("after", phases=False)
+    with (
+        second_envoy(lab),
+        observer,
+        lab.faults.kept("operator"),
+        operator.orders.death_at_every_effect("after", phases=False),
+        ThreadPoolExecutor(2) as pool,
+    ):
         told = [pool.submit(release, shop, good=good) for shop, good in zip(opened, (True, False), strict=True)]
         try:
             _inject_all(chaos)
         finally:
             over.set()
         judged = [story.result() for story in told]
-        operator.orders.withdraw()
     assert observer.violations == []
     assert observer.samples > 50
     assert min(judged) >= 1

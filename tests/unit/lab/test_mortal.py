@@ -38,8 +38,8 @@ def _lives(orders: Orders) -> int:
 
 def test_a_process_dies_once_at_every_effect_and_then_lives(tmp_path: Path) -> None:
     orders = Orders(tmp_path / "orders")
-    orders.die_at_every_effect("before", "after", phases=True)
-    ends = [_lives(orders) for _ in range(5)]
+    with orders.death_at_every_effect("before", "after", phases=True):
+        ends = [_lives(orders) for _ in range(5)]
     assert ends == [-signal.SIGKILL] * 4 + [0]
     assert orders.deaths() == [
         "before SetWeight in Step",
@@ -51,8 +51,8 @@ def test_a_process_dies_once_at_every_effect_and_then_lives(tmp_path: Path) -> N
 
 def test_without_phases_an_effect_is_met_once_in_whatever_phase(tmp_path: Path) -> None:
     orders = Orders(tmp_path / "orders")
-    orders.die_at_every_effect("after", phases=False)
-    assert [_lives(orders) for _ in range(3)] == [-signal.SIGKILL] * 2 + [0]
+    with orders.death_at_every_effect("after", phases=False):
+        assert [_lives(orders) for _ in range(3)] == [-signal.SIGKILL] * 2 + [0]
     assert orders.deaths() == ["after SetWeight", "after DeleteCopy"]
 
 
@@ -67,6 +67,6 @@ def test_an_order_for_once_names_the_effect_and_its_fields(tmp_path: Path) -> No
 
 def test_a_process_without_orders_lives(tmp_path: Path) -> None:
     orders = Orders(tmp_path / "orders")
-    orders.die_at_every_effect("before", phases=False)
-    orders.withdraw()
+    with orders.death_at_every_effect("before", phases=False):
+        assert orders.given
     assert _lives(orders) == 0
