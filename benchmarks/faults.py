@@ -33,7 +33,9 @@ from lab.shop.shop import Shop
 from lab.trials import PodKill, Trials, failed
 
 RATE: Final = 100
-"""Requests a second in each shop."""
+"""Requests a second in each shop, at the gateway."""
+INSIDE_RATE: Final = 25
+"""Of clients inside the cluster, which ask the root Service."""
 SHOPS: Final = 3
 STEPS: Final = ((10, "2s", "8s"), (50, "2s", "8s"))
 PAUSE_SECONDS: Final = (0.5, 5.0)
@@ -104,12 +106,16 @@ def storm(seed: int, minutes: float) -> Outcome:
         shops = [_open(lab, f"storm-{number}") for number in range(SHOPS)]
         stack.enter_context(second_envoy(lab))
         loads = {shop.namespace: stack.enter_context(shop.load(RATE)) for shop in shops}
+        inside = {shop.namespace: stack.enter_context(shop.service_load(INSIDE_RATE)) for shop in shops}
+        for shop in shops:
+            observer.listen(shop.namespace, loads[shop.namespace])
+            observer.listen(shop.namespace, inside[shop.namespace], inside=True)
         chaos = Chaos(lab, observer, shops, dice)
         end = time.monotonic() + 60 * minutes
         assert operator.orders is not None
         each = operator.orders.death_at_every_effect("before", "after", phases=minutes >= LONG_MINUTES)
         with observer, lab.faults.kept("operator"), each:
-            teams = [_Team(shop, observer, loads[shop.namespace], end) for shop in shops]
+            teams = [_Team(shop, observer, end) for shop in shops]
             for team in teams:
                 team.start()
             try:
@@ -123,7 +129,8 @@ def storm(seed: int, minutes: float) -> Outcome:
         outcome.judged = sum(team.trials.judged for team in teams)
         outcome.violations = [str(found) for found in observer.violations]
         outcome.violations += [problem for team in teams for problem in team.problems]
-        _count(outcome, loads, chaos.pod_kills)
+        for clients in (loads, inside):
+            _count(outcome, clients, chaos.pod_kills)
     return outcome
 
 
@@ -168,12 +175,11 @@ def _open(lab: Lab, namespace: str) -> Shop:
 class _Team(threading.Thread):
     """One shop's releases, until the time is over or one has gone wrong."""
 
-    def __init__(self, shop: Shop, observer: Observer, load: Load, end: float) -> None:
+    def __init__(self, shop: Shop, observer: Observer, end: float) -> None:
         super().__init__(name=shop.namespace)
         self.trials = Trials(shop, observer, seconds=RELEASE_SECONDS)
         self.problems: list[str] = []
         self._end = end
-        observer.listen(shop.namespace, load)
 
     @override
     def run(self) -> None:

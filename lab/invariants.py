@@ -54,6 +54,8 @@ class Sample:
     """Of these, the canary copy's."""
     answers: Mapping[str, int] = field(default_factory=dict)
     """What clients of the gateway have got so far, by version."""
+    inside: Mapping[str, int] = field(default_factory=dict)
+    """The same of clients inside the cluster, which ask the root Service."""
 
     @property
     def decided(self) -> bool:
@@ -104,6 +106,17 @@ def root_has_no_canary(before: Sample, now: Sample) -> str:
     return ""
 
 
+def inside_meets_no_canary(before: Sample, now: Sample) -> str:
+    """The same, as those clients see it."""
+    trial = now.trial
+    if trial != before.trial or before.decided or now.decided or trial.candidate == trial.stable:
+        return ""
+    more = now.inside.get(trial.candidate, 0) - before.inside.get(trial.candidate, 0)
+    return (
+        f"clients of the root Service got {more} answers of {trial.candidate} in phase {now.phase}" if more > 0 else ""
+    )
+
+
 def root_has_endpoints(before: Sample, now: Sample) -> str:
     """A Service in use has endpoints."""
     return "the root Service has no endpoint" if not now.endpoints and not before.endpoints else ""
@@ -120,6 +133,7 @@ RULES: Final[tuple[Callable[[Sample, Sample], str], ...]] = (
     never_in_the_deployment_undecided,
     stable_is_whole,
     root_has_no_canary,
+    inside_meets_no_canary,
     root_has_endpoints,
     no_raise_when_condemned,
 )

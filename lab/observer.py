@@ -8,8 +8,8 @@ import contextlib
 import http.client
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -27,6 +27,7 @@ class Observer:
         self._lab = lab
         self._trials: dict[str, Trial] = {}
         self._loads: dict[str, Load] = {}
+        self._inside: dict[str, Load] = {}
         self._last: dict[str, Sample] = {}
         self._answers: dict[str, Answers] = {}
         self._late_until = float("-inf")
@@ -56,10 +57,10 @@ class Observer:
         with self._lock:
             self._trials[namespace] = trial
 
-    def listen(self, namespace: str, load: Load) -> None:
-        """Count what these clients get in this namespace."""
+    def listen(self, namespace: str, load: Load, *, inside: bool = False) -> None:
+        """Count what these clients get in this namespace; `inside`, they are clients of the root Service."""
         with self._lock:
-            self._loads[namespace] = load
+            (self._inside if inside else self._loads)[namespace] = load
 
     @contextlib.contextmanager
     def gateway_late(self, after_seconds: float) -> Iterator[None]:
@@ -85,18 +86,15 @@ class Observer:
 
     def _look(self) -> None:
         with self._lock:
-            trials, loads = dict(self._trials), dict(self._loads)
+            trials, loads, inside = dict(self._trials), dict(self._loads), dict(self._inside)
         at = time.time()
         seen = _Listed.of(self._lab)
         late = self._late > 0 or at < self._late_until
         for namespace, trial in trials.items():
-            answers = {}
-            if namespace in loads:
-                counts = loads[namespace].counts()
-                answers = {version: counts.of(version) for version in counts.versions}
-            sample = seen.sample(namespace, at, trial, answers)
+            sample = seen.sample(namespace, at, trial)
             if sample is None or self._trials[namespace] != trial:
                 continue
+            sample = replace(sample, answers=_answers(loads.get(namespace)), inside=_answers(inside.get(namespace)))
             self.samples += 1
             self._judge(namespace, sample, late=late)
 
@@ -132,7 +130,7 @@ class _Listed:
         )
         return cls(*(lab.api("GET", path)["items"] for path in paths))
 
-    def sample(self, namespace: str, at: float, trial: Trial, answers: Mapping[str, int]) -> Sample | None:
+    def sample(self, namespace: str, at: float, trial: Trial) -> Sample | None:
         """One shop; None while it has no Rollout."""
         rollout = next((item for item in self._in(namespace, self.rollouts)), None)
         if rollout is None:
@@ -165,12 +163,18 @@ class _Listed:
             ),
             endpoints=len(ready),
             canary_endpoints=sum(endpoint.get("targetRef", {}).get("name") in canary for endpoint in ready),
-            answers=answers,
         )
 
     @staticmethod
     def _in(namespace: str, items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         return (item for item in items if item["metadata"]["namespace"] == namespace)
+
+
+def _answers(load: Load | None) -> dict[str, int]:
+    if load is None:
+        return {}
+    counts = load.counts()
+    return {version: counts.of(version) for version in counts.versions}
 
 
 def _track(obj: dict[str, Any]) -> bool:

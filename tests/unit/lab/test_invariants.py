@@ -11,6 +11,7 @@ from lab.invariants import (
     Answers,
     Sample,
     Trial,
+    inside_meets_no_canary,
     never_in_the_deployment_undecided,
     no_raise_when_condemned,
     root_has_endpoints,
@@ -56,6 +57,13 @@ def test_a_canary_among_the_endpoints_of_the_root_service_is_seen_until_the_prom
     mixed = replace(STEP, canary_endpoints=1)
     assert "1 pods of the canary" in root_has_no_canary(mixed, mixed)
     assert not root_has_no_canary(mixed, replace(PROMOTING, canary_endpoints=2))
+
+
+def test_an_answer_of_the_canary_to_a_client_of_the_root_service_is_seen_until_the_promotion_is_decided() -> None:
+    more = replace(STEP, inside={"v1": 9, "v2": 1})
+    assert "1 answers of v2" in inside_meets_no_canary(STEP, more)
+    assert not inside_meets_no_canary(more, more)
+    assert not inside_meets_no_canary(STEP, replace(PROMOTING, inside={"v2": 5}))
 
 
 def test_a_root_service_without_endpoints_is_seen() -> None:
