@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -68,7 +68,7 @@ class Trials:
 
     def roll_back(self) -> None:
         """Push a bad version and see it rolled back and its commit reverted, once. Raises as `promote`."""
-        pods = {pod.uid for pod in self.shop.pods()}
+        pods = self._pods()
         commit, version = self._push("bad", BAD_RATIO)
         self._wait(f"the revert of {version}", lambda: self._reverts(commit))
         self.shop.app = replace(self.shop.app, version=self._stable, error_ratio=GOOD_RATIO)  # as it leaves Git
@@ -78,7 +78,7 @@ class Trials:
             raise WrongEnd(f"{self.shop.namespace}: {commit} was reverted by {self._reverts(commit)}")
         if self.shop.repository.log("-1", "--format=%H") != self._reverts(commit)[0]:
             raise WrongEnd(f"{self.shop.namespace}: something came after the revert of {commit}")
-        if gone := pods - {pod.uid for pod in self.shop.pods()}:
+        if gone := pods - self._pods():
             raise WrongEnd(f"{self.shop.namespace}: {len(gone)} pods of {self._stable} were replaced")
         self.judged += 1
 
@@ -106,7 +106,7 @@ class Trials:
         self._wait(f"{version} to be stable", settled)
 
     def _check(self, outcome: str, version: str) -> None:
-        past = (self.shop.status().get("history") or [{}])[0]
+        past = self._wait("its history", lambda: self.shop.status().get("history"))[0]
         if past.get("outcome") != outcome or not past["images"][0].endswith(f":{version}"):
             raise WrongEnd(f"{self.shop.namespace}: {version} is not {outcome}: {past}")
 
@@ -119,11 +119,22 @@ class Trials:
         )
         return [str(revert) for revert in found]
 
-    def _wait(self, what: str, look: Any) -> None:
-        waiting.until(
+    def _pods(self) -> set[str]:
+        found: set[str] = self._wait("its pods", lambda: {pod.uid for pod in self.shop.pods()})
+        return found
+
+    def _wait(self, what: str, look: Callable[[], Any]) -> Any:
+        """Look until there is something, also while the API server does not answer."""
+        return waiting.until(
             f"{self.shop.namespace}: {what}",
             look,
             seconds=self._seconds,
             every_seconds=POLL_SECONDS,
-            context=lambda: str(self.shop.status()),
+            context=self._context,
         )
+
+    def _context(self) -> str:
+        try:
+            return str(self.shop.status())
+        except OSError as error:
+            return str(error)
