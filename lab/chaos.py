@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from lab import waiting
-from lab.cluster import CommandFailed, Lab
+from lab.cluster import ApiRefused, CommandFailed, Lab
 from lab.observer import Observer
 from lab.parts.gateway import Envoy
-from lab.shop.shop import Shop
+from lab.shop.shop import Pod, Shop
 from lab.trials import PodKill
 
 DOWN_SECONDS: Final = (0.5, 4.0)
@@ -84,7 +84,10 @@ class Chaos:
 
     def kill_pod(self, shops: Sequence[Shop], *, canary: bool) -> None:
         """`kill -9` a pod of one of these shops; none when there is none that may be killed."""
-        pods = [(shop, pod) for shop in shops for pod in shop.pods(canary=canary) if self._killed[pod.uid] < RESTARTS]
+        pods: list[tuple[Shop, Pod]] = []
+        for shop in shops:
+            with contextlib.suppress(OSError, ApiRefused):  # the API server is what is broken just now
+                pods += [(shop, pod) for pod in shop.pods(canary=canary) if self._killed[pod.uid] < RESTARTS]
         if not pods:
             return
         shop, pod = self.dice.choice(pods)
