@@ -13,6 +13,7 @@ from canary.core.scope import Scope, enter, stay
 from canary.core.sentences import sentences
 from canary.core.state import State
 
+STABLE_TOO_SMALL = "StableTooSmall"
 BLOCKED = {
     "Rejected": "This version was rolled back before and is refused: push another, or `canary retry` to try it again.",
     "PausedByOwner": "The Deployment was paused by its owner before this version came; `canary retry` starts it.",
@@ -57,7 +58,7 @@ def stable_too_small(scope: Scope) -> State | None:
     load = scope.observed.load
     if not load.needs:
         return None
-    return stay(scope.state, "StableTooSmall", f"Waits until the autoscaler has grown the stable version: {load.why}.")
+    return stay(scope.state, STABLE_TOO_SMALL, f"Waits until the autoscaler has grown the stable version: {load.why}.")
 
 
 def starting(scope: Scope) -> State:
@@ -67,7 +68,7 @@ def starting(scope: Scope) -> State:
     stable = scope.stable_set
     if scope.observed.load.blocked:  # without traffic it may go: nothing else lets the autoscaler grow stable
         why = f"The canary's pods are not ready and keep the autoscaler from growing stable: {scope.observed.load.why}."
-        return enter(scope, Phase.HELD, reason="StableTooSmall", message=why)
+        return enter(scope, Phase.HELD, reason=STABLE_TOO_SMALL, message=why)
     ready = scope.canary_ready >= scope.needed(scope.plan.weight_at(0))
     if not ready and unready_for(scope) >= scope.plan.progress_deadline_seconds:
         return roll_back(

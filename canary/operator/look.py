@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from canary.api.metadata import ObjectMeta
 from canary.api.names import (
@@ -21,6 +22,7 @@ from canary.api.parse import parse_rollout
 from canary.api.patch import Owner, annotations_of, labels_of
 from canary.api.rollout import Rollout
 from canary.core.observed import AnalysisView, Commands, LoadView, Observed
+from canary.core.phases import Phase
 from canary.core.plan import Plan
 from canary.core.state import Rejected, Revert, State
 from canary.errors import CanaryError
@@ -35,6 +37,9 @@ from canary.traffic.registry import provider_of
 from canary.workload import rejected
 from canary.workload.hpa import hpas_of, load_view, reads_pod_metrics
 from canary.workload.observe import SLICE_SERVICE_LABEL, canary_service, copy_view, service_view, workload_view
+
+_LOADED: Final = frozenset({Phase.HELD, Phase.STARTING, Phase.STEP, Phase.PROMOTING})
+"""Phases in which it matters whether the Deployment alone would carry the load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +174,9 @@ async def look(api: Api, cache: Cache, rollout: Obj, what: Named, state: State, 
         finalizer=FINALIZER in (meta.get("finalizers") or ()),
         problem=besides.problem,
         problem_reason=besides.problem_reason,
-        load=await _load(api, cache, what, deployment, pods, now) if busy and deployment else LoadView(),
+        load=await _load(api, cache, what, deployment, pods, now)
+        if deployment and state.phase in _LOADED and state.release and not state.release.blocked
+        else LoadView(),
         rejected_elsewhere=rejected.hashes(config_map, what.plan.name),
         noted=besides.noted,
         notes_awaited=besides.notes_awaited,

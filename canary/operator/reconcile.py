@@ -15,6 +15,7 @@ from canary.core.effects import Decision
 from canary.core.phases import Phase, Stage
 from canary.core.sentences import sentences
 from canary.core.state import State
+from canary.core.stepping import STABLE_TOO_SMALL
 from canary.errors import ApiConflict, CanaryError, NeedsHuman, NotFound, SpecInvalid
 from canary.git.notes import Note
 from canary.operator import kinds
@@ -283,6 +284,8 @@ def _patience(state: State) -> float | None:
     if release is None:
         return WATCHING_SECONDS if state.drained_since is not None else None
     match state.phase:
+        case Phase.HELD if state.reason == STABLE_TOO_SMALL:
+            return WATCHING_SECONDS  # what pods use is not watched
         case Phase.STARTING | Phase.ROLLING_BACK:
             return WAITING_SECONDS
         case Phase.STEP:

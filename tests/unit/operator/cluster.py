@@ -175,6 +175,7 @@ class Cluster:
                         "labels": tmpl["metadata"]["labels"],
                         "creationTimestamp": "2026-01-01T00:00:00Z",
                     },
+                    "spec": tmpl["spec"],
                     "status": {
                         "phase": "Running",
                         "conditions": [

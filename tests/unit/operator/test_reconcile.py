@@ -12,7 +12,7 @@ from typing_extensions import override
 from canary.analysis.verdict import MetricReading, Outcome, Reason, Verdict, combine
 from canary.core.observed import AnalysisView
 from canary.core.state import Rejected, Revert
-from canary.errors import ApiConflict, ApiUnavailable, CanaryError
+from canary.errors import ApiConflict, ApiUnavailable, CanaryError, NotFound
 from canary.git.clone import GitSettings
 from canary.git.credentials import Bindings
 from canary.operator import kinds
@@ -424,3 +424,48 @@ async def test_a_list_in_status_outlives_a_restart_with_its_images(world):
     await world.step()
     listed = world.api.peek(kinds.CONFIG_MAP, NS, "canary-rejected-versions")["data"]
     assert listed["hold_checkout"] == "checkout\nv2"
+
+
+def autoscaler(**status):
+    cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}
+    return {
+        "metadata": {"namespace": NS, "name": "checkout"},
+        "spec": {
+            "scaleTargetRef": {"kind": "Deployment", "name": "checkout"},
+            "maxReplicas": 10,
+            "metrics": [{"type": "Resource", "resource": cpu}],
+        },
+        "status": status,
+    }
+
+
+async def test_the_pods_metrics_are_read_only_for_a_release_beside_an_autoscaler(world):
+    read = []
+
+    def seen(verb, kind, name):
+        if kind is kinds.POD_METRICS:
+            read.append(world.status.get("phase"))
+
+    world.api.fail = seen
+    await world.until(world.phase_is("Stable"))
+    world.cluster.push("v2")
+    await world.until(lambda: world.weight == 10)
+    assert read == []
+    world.api.put(kinds.AUTOSCALER, autoscaler())
+    await world.step()
+    assert set(read) == {"Step"}
+
+
+async def test_metrics_of_pods_that_cannot_be_read_keep_the_weight_and_are_told(world):
+    def refuse(verb, kind, name):
+        return NotFound("list PodMetrics: the server could not find it") if kind is kinds.POD_METRICS else None
+
+    world.api.fail = refuse
+    world.api.put(kinds.AUTOSCALER, autoscaler())
+    await world.until(world.phase_is("Stable"))
+    world.cluster.push("v2")
+    await world.until(lambda: world.status.get("reason") == "NotRaised", passes=120)
+    assert "the server could not find it" in world.status["message"]
+    assert not world.weight
+    await world.api.delete(kinds.AUTOSCALER, NS, "checkout")
+    await world.until(lambda: world.weight == 10)
