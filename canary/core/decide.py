@@ -73,7 +73,7 @@ def _deadlines(scope: Scope) -> list[float]:
         deadlines.append(analysis.no_data_since + plan.no_data_after_seconds)
     since, in_force = release.since, release.in_force_since
     match state.phase:
-        case Phase.STARTING:
+        case Phase.HELD | Phase.STARTING:
             deadlines.append(since + plan.progress_deadline_seconds)
         case Phase.STEP:
             step = plan.steps[release.step]

@@ -58,7 +58,9 @@ def stable_too_small(scope: Scope) -> State | None:
     load = scope.observed.load
     if not load.needs:
         return None
-    return stay(scope.state, STABLE_TOO_SMALL, f"Waits until the autoscaler has grown the stable version: {load.why}.")
+    stuck = scope.elapsed >= scope.plan.progress_deadline_seconds  # at its quota, or no node has room
+    message = f"Waits until the autoscaler has grown the stable version: {load.why}."
+    return stay(scope.state, STABLE_TOO_SMALL, message, stalled=stuck)
 
 
 def starting(scope: Scope) -> State:

@@ -46,6 +46,8 @@ def test_a_release_does_not_start_while_the_autoscaler_has_stable_to_grow() -> N
     assert waits.state.phase is Phase.HELD
     assert waits.state.reason == "StableTooSmall"
     assert not waits.state.stalled
+    late = decided(world, SHORT, world.plan.progress_deadline_seconds + 1)
+    assert (late.state.reason, late.state.stalled) == ("StableTooSmall", True), "nothing waits for ever in silence"
     assert decided(world, BLIND).state.phase is Phase.STARTING, "that is told when traffic would be raised"
 
 
