@@ -76,6 +76,12 @@ class QuickShop(Shop):
     def __init__(self, lab: Lab, app: QuickApp) -> None:
         super().__init__(lab, app)
 
+    def write(self, **changes: Any) -> None:
+        """Apply a change of the app (fields of `QuickApp`) without Git."""
+        before = self.app.files()
+        self.app = replace(self.app, **changes)
+        self.lab.apply("---\n".join(text for path, text in self.app.files().items() if text != before[path]))
+
     def wait(self, what: str, look: Any, *, seconds: float = 60) -> Any:
         """Wait until the look gives something true; what was seen last, and the operator's log of it, end the wait."""
         return waiting.until(what, look, seconds=seconds, every_seconds=POLL_SECONDS, context=self.story)
@@ -92,6 +98,16 @@ class QuickShop(Shop):
 
         self.wait(f"phase {' or '.join(phases)}", look, seconds=seconds)
         return found
+
+    def wait_until_adopted(self) -> None:
+        """Wait until the operator has adopted the version that serves, and holds the next."""
+        self.wait_for_phase("Stable", seconds=120)
+        self.wait(
+            "ready pods", lambda: self.deployment()["status"].get("readyReplicas") == self.app.replicas, seconds=90
+        )
+        # An app that is told to fail some requests may fail this one, too; the next is another.
+        self.wait("an answer through the gateway", self.served)
+        self.wait("the label", lambda: "canary.delivery/rollout" in (self.deployment()["metadata"].get("labels") or {}))
 
     def wait_for_reason(self, reason: str, *, seconds: float = 60) -> dict[str, Any]:
         """Wait until the status gives this reason."""
@@ -221,18 +237,16 @@ class Shops:
     def open(self, name: str, *, adopted: bool = True, kind: type[QuickApp] = QuickApp, **changes: Any) -> QuickShop:
         """A shop of version v1 that Flux has applied and, if so asked, the operator has adopted."""
         shop = self._make(name, changes, kind)
-        app = shop.app
         shop.install()
         if adopted:
-            shop.wait_for_phase("Stable", seconds=120)
-            shop.wait(
-                "ready pods", lambda: shop.deployment()["status"].get("readyReplicas") == app.replicas, seconds=90
-            )
-            # An app that is told to fail some requests may fail this one, too; the next is another.
-            shop.wait("an answer through the gateway", shop.served)
-            shop.wait(
-                "the label", lambda: "canary.delivery/rollout" in (shop.deployment()["metadata"].get("labels") or {})
-            )
+            shop.wait_until_adopted()
+        return shop
+
+    def by_hand(self, name: str, **changes: Any) -> QuickShop:
+        """A shop like `open`'s without Git and Flux: `write` applies its changes, and a rollback reverts nothing."""
+        shop = self.bare(name, **{"git_mode": "off", **changes})
+        self.lab.apply("---\n".join(shop.app.files().values()))
+        shop.wait_until_adopted()
         return shop
 
     def bare(self, name: str, **changes: Any) -> QuickShop:
