@@ -53,6 +53,8 @@ class Chaos:
         self.dice = dice
         self.injected: Counter[str] = Counter()
         """By name."""
+        self.seconds: dict[str, float] = {}
+        """How long the last of each took, with the wait until what was broken served again."""
         self.pod_kills: list[PodKill] = []
         self.touched: Counter[str] = Counter()
         """Objects that a person's hand really changed, or tried to, by kind: what is not there cannot be edited."""
@@ -61,8 +63,10 @@ class Chaos:
 
     def inject(self, name: str) -> None:
         """Inject the fault of this name, and mend it."""
+        began = time.monotonic()
         FAULTS[name](self)
         self.injected[name] += 1
+        self.seconds[name] = time.monotonic() - began
 
     def last(self) -> None:
         """Let the fault last."""

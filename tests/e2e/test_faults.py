@@ -77,7 +77,8 @@ def test_releases_end_right_and_no_request_fails_while_everything_breaks_and_the
     assert len(chaos.pod_kills) == 2
     deaths = {moment.split()[1] for moment in operator.orders.deaths()}
     assert deaths >= {"WriteStatus", "EnsureCopy", "SetWeight", "Pin", "LetGo", "DeleteCopy", "RevertInGit"}
-    print(f"{judged} releases, {len(operator.orders.deaths())} deaths")  # noqa: T201 - for whoever reads the run
+    slowest = sorted(chaos.seconds.items(), key=lambda item: -item[1])
+    print(f"{judged} releases, {len(operator.orders.deaths())} deaths, seconds of each fault: {slowest}")  # noqa: T201
 
 
 def _inject_all(chaos: Chaos) -> None:
