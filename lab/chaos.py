@@ -251,12 +251,14 @@ FAULTS: Final[dict[str, Fault]] = {
 }
 """By the name that is printed."""
 
+_PODS: Final = ("stable pod killed", "canary pod killed")
 LANES: Final = (
-    ("api server killed", "etcd killed", "controllers killed", "node agent killed"),
+    ("api server killed", "etcd killed", "controllers killed", "node agent killed", *_PODS),
     ("gateway controller killed", "envoy drained", "prometheus killed", "prometheus frozen"),
     ("operator killed", "git down", "flux stopped", "operator frozen"),
 )
-"""Faults of parts. Those of one lane are about the same part, or need it; different lanes may be injected at once."""
+"""Those of one lane are about the same part, or need it: a pod that dies without its node's agent stays dead. Different
+lanes may be injected at once."""
 
 
 @contextlib.contextmanager
