@@ -32,6 +32,8 @@ RELEASE_SECONDS: Final = 120.0
 RESTARTS: Final = 2
 """Of one pod: at three it is called a version that crashes, and rightly."""
 
+_BY_HAND: Final = "TRIED_BY_HAND"
+
 Fault: TypeAlias = Callable[["Chaos"], None]
 
 
@@ -182,11 +184,18 @@ def canary_pod_killed(chaos: Chaos) -> None:
 
 
 def copy_edited(chaos: Chaos) -> None:
-    """A person tries something on the canary Deployment."""
-    env = [{"name": "checkout", "env": [{"name": "TRIED_BY_HAND", "value": "yes"}]}]
+    """A person tries something on the canary Deployment; it is another version now, until it is put right."""
+    env = [{"name": "checkout", "env": [{"name": _BY_HAND, "value": "yes"}]}]
     body = {"spec": {"template": {"spec": {"containers": env}}}}
-    for shop in chaos.under_way():
+    shops = chaos.under_way()
+    for shop in shops:
         chaos.patch(shop, "deployment/checkout-canary", body, "--type=strategic")
+
+    def edited() -> list[str]:
+        copies = chaos.lab.api("GET", "/apis/apps/v1/deployments")["items"]
+        return [item["metadata"]["namespace"] for item in copies if _BY_HAND in json.dumps(item["spec"]["template"])]
+
+    waiting.until("what was edited by hand to be put right", lambda: not edited(), seconds=RELEASE_SECONDS)
 
 
 def weights_edited(chaos: Chaos) -> None:

@@ -154,6 +154,9 @@ async def _ensure_copy(run: Pass, effect: fx.EnsureCopy) -> None:
     deadline = named.plan.progress_deadline_seconds
     made = copy.render_copy(named.owner, seen.deployment, template, effect.release, effect.replicas, deadline, in_place)
     await run.write(made)
+    exact = copy.render_exact_template(made, run.cache.get(kinds.DEPLOYMENT, namespace, made.ref.name), wanted)
+    if exact is not None:
+        await run.write(exact)
     await run.write(copy.render_canary_service(named.owner, seen.service, effect.release, twin))
 
 

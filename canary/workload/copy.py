@@ -138,6 +138,18 @@ def render_copy(
     return Patch(ref, body, ContentType.APPLY, COPY_MANAGER)
 
 
+def render_exact_template(made: Patch, answer: Manifest | None, wanted_hash: str) -> Patch | None:
+    """Return the patch that makes the copy's pod template exactly the one that `made` says; None when it is.
+
+    `answer` is the copy after `made`. Server-side apply leaves what another manager has added: a variable, a label, a
+    container that somebody edited in by hand would stay, and the canary would be another version than the candidate.
+    """
+    if answer is None or template_hash(answer["spec"]["template"]) == wanted_hash:
+        return None
+    body = [{"op": "replace", "path": "/spec/template", "value": made.body["spec"]["template"]}]
+    return Patch(made.ref, body, ContentType.JSON, COPY_MANAGER)
+
+
 def render_canary_service(owner: Owner, service: Manifest, release: str, existing: Manifest | None) -> Patch:
     """Return the server-side apply that makes or corrects the canary's Service: the root's ports, the release's pods.
 

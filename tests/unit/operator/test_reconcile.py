@@ -182,6 +182,23 @@ async def test_a_good_version_gets_its_weight_and_is_promoted(world):
     assert ("deployments", NS, "checkout-canary") not in world.api.objects
 
 
+async def test_what_somebody_adds_to_the_canarys_template_is_taken_out_and_not_fought_over(world):
+    await world.until(world.phase_is("Stable"))
+    world.cluster.push("v2")
+    await world.until(lambda: world.weight == 10)
+    made = copy.deepcopy(world.cluster.deployment("checkout-canary"))
+    edited = copy.deepcopy(made)
+    edited["spec"]["template"]["spec"]["nodeSelector"] = {"tried-by": "hand"}  # no apply of ours takes it out
+    world.api.put(kinds.DEPLOYMENT, edited)
+    for _ in range(3):
+        await world.step()
+    assert world.cluster.deployment("checkout-canary")["spec"]["template"] == made["spec"]["template"]
+    world.api.log.clear()
+    for _ in range(3):
+        await world.step()
+    assert [entry for entry in world.api.log if entry[1] == "Deployment"] == []
+
+
 async def test_a_bad_version_loses_its_traffic_in_the_first_write_after_the_verdict(world):
     await world.until(world.phase_is("Stable"))
     world.cluster.push("v2")
