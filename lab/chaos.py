@@ -28,7 +28,7 @@ GATEWAY_AFTER_API_SECONDS: Final = 15.0
 GATEWAY_AFTER_RESTART_SECONDS: Final = 10.0
 """Until Envoy has found the gateway's controller again."""
 RELEASE_SECONDS: Final = 120.0
-"""Within these the next release begins, whatever else is broken."""
+"""Within these the next release begins, if there is one, and a hand's edit is put right, whatever else is broken."""
 RESTARTS: Final = 2
 """Of one pod: at three it is called a version that crashes, and rightly."""
 
@@ -81,12 +81,15 @@ class Chaos:
         self.lab.faults.start(part)
 
     def under_way(self) -> list[Shop]:
-        """Wait until a release is, and give the shops in which one is."""
+        """Wait until a release is, and give the shops in which one is; none when nobody releases any more."""
 
         def releasing() -> list[Shop]:
             return [shop for shop in self.shops if shop.weight() is not None]
 
-        return waiting.until("a release under way", releasing, seconds=RELEASE_SECONDS, every_seconds=0.25)
+        try:
+            return waiting.until("a release under way", releasing, seconds=RELEASE_SECONDS, every_seconds=0.25)
+        except waiting.NotInTime:
+            return []
 
     def kill_pod(self, shops: Sequence[Shop], *, canary: bool) -> None:
         """`kill -9` a pod of one of these shops; none when there is none that may be killed."""
