@@ -82,7 +82,7 @@ def from_argocd(deployment: Object, application: Object, namespace: str) -> Prov
         namespace=here,
         name=name,
         applied_revision=_applied(status),
-        attempted_revision=revision_of(_operation(status).get("revision") or "") or compared_revision(application),
+        attempted_revision=revision_of(_operation(status).get("revision") or "") or _compared(status),
         owner=owner,
         source=owner,
         default_namespace=destination.get("namespace") or "",
@@ -91,9 +91,15 @@ def from_argocd(deployment: Object, application: Object, namespace: str) -> Prov
     )
 
 
-def compared_revision(application: Object) -> str:
-    """Return the newest commit that Argo CD has looked at: what it applies, or will next; empty when it tells none."""
-    return revision_of(((application.get("status") or {}).get("sync") or {}).get("revision") or "")
+def fetched_revision(application: Object) -> str:
+    """Return what Argo CD applies just now, else the newest commit that it has looked at; empty when it tells none.
+
+    A sync is begun before the comparison that asked for it is written down.
+    """
+    status = application.get("status") or {}
+    running = (status.get("operationState") or {}).get("phase") == "Running"
+    applying = revision_of(_operation(status).get("revision") or "") if running else ""
+    return applying or _compared(status)
 
 
 def is_behind(application: Object, pushed: str, pushed_at: float) -> bool:
@@ -140,6 +146,10 @@ def _lists(status: Object, namespace: str, name: str) -> bool:
 def _operation(status: Object) -> Object:
     operation: Object = ((status.get("operationState") or {}).get("operation") or {}).get("sync") or {}
     return operation
+
+
+def _compared(status: Object) -> str:
+    return revision_of((status.get("sync") or {}).get("revision") or "")
 
 
 def _applied(status: Object) -> str:

@@ -161,15 +161,17 @@ def _settled(
     return None
 
 
-def _begun(repository: Repository, request: RevertRequest, span: Range) -> str:
-    """Return a commit that is older than every revert for this release, and not older than those for releases before.
+def _begun(repository: Repository, request: RevertRequest, span: Range) -> str | None:
+    """Return a commit whose past has no revert for this release, and those for releases before; None for no such.
 
     The bad commit is none such: when somebody brings the version back, the newest commit that the engine has fetched
-    is theirs, and our revert is in its past.
+    is theirs, and our revert is in its past. In a history that was written anew the first commit may be gone: then
+    every revert counts, and rather none is made than a second one.
     """
     first = request.seen.first_commit
-    known = bool(first) and repository.has(first) and repository.is_ancestor(first, span.bad.sha)
-    return first if known else span.bad.sha
+    if not first:
+        return span.bad.sha
+    return first if repository.has(first) else None
 
 
 def _takes_out(renderer: Renderer, commit: Commit, rejected: Template) -> bool:

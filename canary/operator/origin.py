@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from canary.api.names import ARGOCD_TRACKING_ANNOTATION
 from canary.api.patch import annotations_of
 from canary.core.state import State
-from canary.git.argocd import argocd_owner, compared_revision, from_argocd, is_behind
+from canary.git.argocd import argocd_owner, fetched_revision, from_argocd, is_behind
 from canary.git.flux import flux_owner, flux_source, from_flux
 from canary.git.provenance import Engine, NotFromGit, Provenance, revision_of
 from canary.operator import kinds
@@ -74,7 +74,7 @@ def _by_argocd(cache: Cache, deployment: Obj, argocd_namespace: str) -> Origin |
     found = from_argocd(deployment, application, argocd_namespace)
     if isinstance(found, NotFromGit):
         return Origin(reason=found.message)
-    return Origin(found, "", compared_revision(application))
+    return Origin(found, "", fetched_revision(application))
 
 
 def commit_now(origin: Origin, *, new_template: bool) -> str:

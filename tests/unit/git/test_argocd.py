@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from canary.git.argocd import argocd_owner, compared_revision, from_argocd, is_behind, slim
+from canary.git.argocd import argocd_owner, fetched_revision, from_argocd, is_behind, slim
 from canary.git.provenance import NotFromGit, Provenance, Reference
 from canary.git.sync import sync_request
 from tests.unit.git.applications import (
@@ -48,13 +48,13 @@ def test_argo_cds_records_lead_to_repository_branch_path_and_commits():
 def test_while_a_newer_commit_is_applied_or_fails_it_is_the_one_that_is_tried():
     found = _found(trying_again())
     assert (found.applied_revision, found.attempted_revision) == (BEFORE, BAD)
-    assert compared_revision(trying_again()) == BAD
+    assert fetched_revision(trying_again()) == BAD
 
 
 def test_a_commit_that_was_only_compared_is_not_yet_the_one_that_is_tried():
     app = application(status__sync__revision=NEWER)
     assert _found(app).attempted_revision == BEFORE
-    assert compared_revision(app) == NEWER
+    assert fetched_revision(app) == NEWER
 
 
 def test_without_a_history_what_compares_as_equal_is_applied():

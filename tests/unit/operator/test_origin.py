@@ -42,9 +42,17 @@ def test_an_application_that_lists_the_deployment_is_its_origin():
     assert (found.fetched, applied_now(found)) == (BEFORE, BEFORE)
 
 
-def test_the_commit_of_a_new_template_is_the_newest_that_the_application_has_compared():
+def test_the_commit_of_a_new_template_is_the_one_that_is_applied_just_now_else_the_newest_that_was_compared():
+    for app, commit in (
+        (trying_again(status__sync__revision=NEWER), BAD),
+        (trying_again(status__sync__revision=BEFORE), BAD),
+        (application(status__sync__revision=NEWER), NEWER),
+    ):
+        assert commit_now(origin(cache(app=app)), new_template=True) == commit
+
+
+def test_the_commit_of_a_known_template_is_the_one_that_was_tried():
     found = origin(cache(app=trying_again(status__sync__revision=NEWER)))
-    assert commit_now(found, new_template=True) == NEWER
     assert commit_now(found, new_template=False) == BAD
     assert applied_now(found) == "", "it applies another just now"
 
