@@ -77,12 +77,16 @@ def plan_revert(repository: Repository, renderer: Renderer, request: RevertReque
         if beyond(now.template, request.seen.rejected_live) is None:
             return Superseded(head, f"{branch} no longer brings the rejected version")
         return span
-    settled = _settled(repository, renderer, request, span, (head, now))
+    reverts = _reverts_since(repository, request, span, head)
+    settled = _settled(repository, renderer, request, span, (head, now), reverts)
     if settled is not None:
         return settled
     changes = find_culprits(repository, renderer, span)
     if not isinstance(changes, tuple):
         return changes
+    knowing = _knowing(repository, changes, reverts)
+    if knowing is not None:
+        return knowing
     return _write(repository, renderer, request, span, changes, (branch, head))
 
 
@@ -130,15 +134,18 @@ def revert(repository: Repository, renderer: Renderer, request: RevertRequest) -
 
 
 def _settled(
-    repository: Repository, renderer: Renderer, request: RevertRequest, span: Range, tip: tuple[str, Rendered]
+    repository: Repository,
+    renderer: Renderer,
+    request: RevertRequest,
+    span: Range,
+    tip: tuple[str, Rendered],
+    reverts: Sequence[Commit],
 ) -> NoPush | None:
     """Return what says that nothing is to be pushed, or None."""
     head, now = tip
     rejected = span.rejected.template
     follows = repository.is_ancestor(span.bad.sha, head)
-    begun = _begun(repository, request, span)
-    since = repository.commits(head, limit=_SINCE_LIMIT, without=begun, first_parent=False) if follows else []
-    taken = next((c for c in since if c.reverts and _takes_out(renderer, c, rejected)), None)
+    taken = next((c for c in reverts if _takes_out(renderer, c, rejected)), None)
     if not same_version(now.template, rejected):
         if taken is not None:
             return AlreadyReverted(
@@ -172,6 +179,31 @@ def _begun(repository: Repository, request: RevertRequest, span: Range) -> str |
     if not first:
         return span.bad.sha
     return first if repository.has(first) else None
+
+
+def _reverts_since(repository: Repository, request: RevertRequest, span: Range, head: str) -> tuple[Commit, ...]:
+    """Return the reverts since the release began, newest first: ours, or of another Rollout."""
+    if not repository.is_ancestor(span.bad.sha, head):
+        return ()
+    begun = _begun(repository, request, span)
+    since = repository.commits(head, limit=_SINCE_LIMIT, without=begun, first_parent=False)
+    return tuple(commit for commit in since if commit.reverts)
+
+
+def _knowing(repository: Repository, changes: Sequence[Change], reverts: Sequence[Commit]) -> BroughtBack | None:
+    """Return what says that a culprit was made by somebody who knew of a revert of the same file.
+
+    It may have been another Rollout's revert, which did not concern this version; the person's commit did bring back
+    what that one took out, and to undo it would be a second revert.
+    """
+    for revert in reverts:
+        touched = repository.changed(revert.parents[0], revert.sha) if revert.parents else {}
+        for change in changes:
+            if change.path in touched and repository.is_ancestor(revert.sha, change.commit.sha):
+                by = change.commit.sha
+                message = f"{by[:10]} changed {change.path} after revert {revert.sha[:10]}; the version stays held"
+                return BroughtBack(revert.sha, by, message)
+    return None
 
 
 def _takes_out(renderer: Renderer, commit: Commit, rejected: Template) -> bool:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
 import yaml
 
-from canary.git.outcome import AlreadyReverted, BroughtBack, NeedsPullRequest, RevertDone, RevertPlan, Superseded
+from canary.git.outcome import (
+    AlreadyReverted,
+    BroughtBack,
+    NeedsPullRequest,
+    Outcome,
+    RevertDone,
+    RevertPlan,
+    Superseded,
+)
 from canary.git.provenance import NotFromGit
 from canary.git.revert import plan_revert
 from tests.unit.git.world import VERDICT_AT, Operator, Server, deployment, hpa, live, provenance, request
@@ -319,6 +331,50 @@ def test_without_any_commit_that_renders_stable_a_person_must_look(server: Serve
     outcome = operator.revert(request(bad, rejected=V2, stable=V1))
     assert isinstance(outcome, NeedsPullRequest)
     assert "renders stable's template" in outcome.message
+
+
+@pytest.mark.parametrize("rewritten", [False, True], ids=["forward", "rewritten"])
+def test_what_a_person_brings_back_is_not_reverted_although_the_engine_has_fetched_it_and_the_answer_was_lost(
+    server: Server, operator: Operator, rewritten: bool
+):
+    stable = server.commit({"app/deployment.yaml": V1})
+    bad = server.commit({"app/deployment.yaml": V2})
+    if rewritten:
+        server.git("reset", "-q", "--hard", stable)
+        server.write({"app/deployment.yaml": V2})
+        server.git("commit", "-q", "-m", "signed")
+        server.git("push", "-q", "-f", "origin", "main")
+    asked = request(server.head, rejected=V2, stable=V1)
+    asked = replace(asked, seen=replace(asked.seen, first_commit=bad))
+    done = operator.revert(asked)
+    assert isinstance(done, RevertDone)
+    theirs = server.commit({"app/deployment.yaml": V2}, "v2 again")
+    again = operator.revert(replace(asked, seen=replace(asked.seen, bad_commit=theirs)))
+    assert isinstance(again, BroughtBack)
+    assert (again.revert, again.by) == (done.commit, theirs)
+    assert server.head == theirs
+
+
+def test_a_commit_that_brings_back_what_another_rollouts_revert_took_out_is_not_reverted(
+    server: Server, tmp_path: Path
+):
+    def both(one: str, two: str) -> dict[str, str | None]:
+        return {"app/all.yaml": f"{deployment(one, name='one')}---\n{deployment(two, name='two')}"}
+
+    def ask(name: str, bad: str, first: str) -> Outcome:
+        rejected, stable = deployment("app:v2", name=name), deployment("app:v1", name=name)
+        asked = request(bad, rejected=rejected, stable=stable, rollout=f"shop/{name}")
+        operator = Operator(tmp_path / "cache", provenance(server, name=name))
+        return operator.revert(replace(asked, seen=replace(asked.seen, first_commit=first)))
+
+    server.commit(both("app:v1", "app:v1"))
+    bad = server.commit(both("app:v2", "app:v2"))
+    server.commit(both("app:v1", "app:v2"), "a person mends one")
+    assert isinstance(ask("two", bad, bad), RevertDone)
+    theirs = server.commit(both("app:v2", "app:v2"), "a person wants both")
+    assert isinstance(ask("one", theirs, bad), BroughtBack)
+    assert server.head == theirs
+    assert isinstance(ask("one", theirs, theirs), RevertDone), "of a release that began with it, it is the culprit"
 
 
 def test_commits_without_a_message_are_read_as_any_other(server: Server, operator: Operator):
