@@ -62,7 +62,7 @@ class BroughtBack:
 
     revert: str
     by: str
-    """The commit that brought it back."""
+    """The commit that brought it back, or that brought it first."""
     message: str
     reason: ClassVar[str] = "BroughtBack"
 

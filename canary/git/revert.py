@@ -84,9 +84,9 @@ def plan_revert(repository: Repository, renderer: Renderer, request: RevertReque
     changes = find_culprits(repository, renderer, span)
     if not isinstance(changes, tuple):
         return changes
-    knowing = _knowing(repository, changes, reverts)
-    if knowing is not None:
-        return knowing
+    before = _done_before(repository, changes, reverts)
+    if before is not None:
+        return before
     return _write(repository, renderer, request, span, changes, (branch, head))
 
 
@@ -190,19 +190,24 @@ def _reverts_since(repository: Repository, request: RevertRequest, span: Range, 
     return tuple(commit for commit in since if commit.reverts)
 
 
-def _knowing(repository: Repository, changes: Sequence[Change], reverts: Sequence[Commit]) -> BroughtBack | None:
-    """Return what says that a culprit was made by somebody who knew of a revert of the same file.
+def _done_before(repository: Repository, changes: Sequence[Change], reverts: Sequence[Commit]) -> BroughtBack | None:
+    """Return what says that a change was taken back before, or made by somebody who knew of a revert of the same file.
 
-    It may have been another Rollout's revert, which did not concern this version; the person's commit did bring back
-    what that one took out, and to undo it would be a second revert.
+    That may have been another Rollout's revert, which did not concern this version. But a person brought back what it
+    took out, and to undo that would be a second revert of the same change.
     """
     for revert in reverts:
         touched = repository.changed(revert.parents[0], revert.sha) if revert.parents else {}
         for change in changes:
-            if change.path in touched and repository.is_ancestor(revert.sha, change.commit.sha):
-                by = change.commit.sha
-                message = f"{by[:10]} changed {change.path} after revert {revert.sha[:10]}; the version stays held"
-                return BroughtBack(revert.sha, by, message)
+            culprit = change.commit.sha
+            if change.path not in touched:
+                continue
+            if culprit in revert.reverts or repository.is_ancestor(revert.sha, culprit):
+                message = (
+                    f"what {culprit[:10]} changed in {change.path} was brought back after revert {revert.sha[:10]}; "
+                    "the version stays held"
+                )
+                return BroughtBack(revert.sha, culprit, message)
     return None
 
 
