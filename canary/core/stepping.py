@@ -136,7 +136,9 @@ def stepping(scope: Scope) -> State:
     step = scope.plan.steps[scope.release.step]
     if isinstance(step, ApprovalStep):
         if scope.observed.commands.approved != f"{scope.release.id}/{scope.release.step}":
-            return state
+            # Resumed, or the Rollout was given another step here: what it waits for is said anew.
+            watches = state.reason in ("Watching", "NoData", "Inconclusive", "Suspicious")
+            return stay(state, "AwaitingApproval", "Waits for `canary approve`.") if watches else state
         return _next_step(scope)
     match watched(scope, step):
         case Watched.GO_ON:
@@ -159,6 +161,8 @@ def _watching(scope: Scope, step: WeightStep) -> State:
         return stay(state, "NoData", f"Holds at {step.weight} %: {_verdict_text(scope)}", stalled=True)
     if state.reason == "NoData" and verdict_of(scope) is not None:
         return stay(state, "Watching", f"The metrics answer again; {step.weight} % is watched.")
+    if state.reason == "AwaitingApproval":  # the Rollout was given another step here
+        return stay(state, "Watching", f"{step.weight} % is watched.")
     return state
 
 

@@ -8,28 +8,29 @@ from random import Random
 from canary.core.observed import Commands
 from canary.core.phases import Phase
 from canary.core.plan import WeightStep
-from tests.property.hands import HANDS, Hand
+from tests.property.hands import ALL, HANDS, Hand
 from tests.property.parts import PLAN, Violated
 from tests.property.world import World
 
 RESTING = frozenset({Phase.STABLE, Phase.HELD, Phase.PAUSED, Phase.AWAITING_GIT, Phase.PENDING})
 
 
-def history(world: World, random: Random, *, length: int = 12, hands: Mapping[str, Hand] = HANDS) -> None:
+def history(world: World, random: Random, *, length: int = 12, hands: Mapping[str, Hand] = ALL) -> None:
     """Let everybody act in some order, the operator crash and rest its decisions on old looks; then end it well."""
     names = sorted(hands)
     work(world, random.randint(1, 8))
     for _ in range(length):
         name = random.choice(names)
-        world.log.append(f"{world.now:.0f} -- {name}")
+        if world.log is not None:
+            world.log.append(f"{world.now:.0f} -- {name}")
         chance = random.random()
         if chance < 0.1:
-            world.operate(meanwhile=lambda: world.push(f"good{len(world.log)}") if world.labelled else None)
+            world.operate(meanwhile=lambda: world.push(f"good{world.writes}") if world.labelled else None)
         elif chance < 0.25:
-            hands[name](world, random)
+            hands[name](world)
             world.operate(crash_after=random.randint(0, 4))
         else:
-            hands[name](world, random)
+            hands[name](world)
         work(world, random.choice((0, 1, 2, 5, 12, 30)))
         if world.gone:
             return
@@ -51,37 +52,48 @@ def work(world: World, passes: int) -> None:
 def ends_well(world: World) -> None:
     """Nothing changes any more: the Rollout rests or says what it waits for. Then all is mended: it rests, and is clean."""
     world.settle(rounds=150, seconds=10)
-    waits = world.state.stalled or world.state.reason in {"Paused", "AwaitingApproval"}
-    if not world.deleting and world.state.phase not in RESTING and not waits:
-        raise Violated(f"neither rests nor says why not: {world.state}")
+    rests_or_says_why_not(world)
     mend(world)
     world.settle()
     if world.gone:
         return
-    if world.state.phase not in RESTING:
-        raise Violated(f"does not come to rest: {world.state}")
     writes = world.writes
     world.operate()
     world.operate()
     if world.writes != writes:
-        raise Violated(f"writes for ever: {world.log[-3:]}")
+        raise Violated("at_rest_nothing_is_written", f"writes for ever: {world.log and world.log[-3:]}")
+    is_clean(world)
+
+
+def rests_or_says_why_not(world: World) -> None:
+    """When observations stop changing, a Rollout rests, or says why it cannot go on."""
+    waits = world.state.stalled or world.state.reason in {"Paused", "AwaitingApproval"}
+    if not world.deleting and world.state.phase not in RESTING and not waits:
+        raise Violated("everything_comes_to_rest", f"neither rests nor says why not: {world.state}")
+
+
+def is_clean(world: World) -> None:
+    """When all is mended a Rollout rests, and nothing of a canary is left."""
+    if world.gone:
+        return
+    if world.state.phase not in RESTING:
+        raise Violated("everything_comes_to_rest", f"does not come to rest: {world.state}")
     left = (world.copy, world.weight, world.pin, world.canary_service)
     if left != (None, None, None, False):
-        raise Violated(f"something of a canary is left in {world.state.phase}: {left}")
+        raise Violated("at_rest_nothing_of_a_canary_is_left", f"{left} in {world.state.phase}")
     active = {f"t-{version}" for version, pods in world.sets.items() if pods.replicas}
     if world.replicas and world.state.stable is not None and active != {world.state.stable.template_hash}:
-        raise Violated(f"other pods than stable's run in the end: {active}")
+        raise Violated("at_rest_only_stable_runs", f"pods of {active}, stable {world.state.stable}")
     if world.deleting and world.finalizer:
-        raise Violated("the Rollout cannot be deleted")
-    refused = world.state.reason == "RejectedFirst"  # nothing has run since the Deployment was made anew
-    if world.replicas and not world.endpoints() and not (refused and not world.sets):
-        raise Violated("the root Service has no endpoints in the end")
+        raise Violated("everything_comes_to_rest", "the Rollout cannot be deleted")
+    if world.replicas and not world.endpoints():
+        raise Violated("a_service_in_use_keeps_its_endpoints", "the root Service has no endpoints in the end")
 
 
 def mend(world: World) -> None:
     """Take all faults and commands back."""
-    world.metrics_up = world.git_up = world.gateway_up = world.carries = True
-    world.gateway_refuses = world.doubled = False
+    world.metrics_up = world.git_up = world.gateway_up = world.carries = world.room = True
+    world.gateway_refuses = world.doubts = False
     world.commands = Commands()
     world.plan = world.plan if all(isinstance(s, WeightStep) for s in world.plan.steps) else PLAN
     for there, hand in (
@@ -90,7 +102,7 @@ def mend(world: World) -> None:
         (world.exists, "the_deployment_goes_or_comes"),
     ):
         if not there:
-            HANDS[hand](world, Random(0))
+            HANDS[hand](world)
 
 
 def search(
@@ -99,7 +111,7 @@ def search(
     seed: int = 0,
     make: Callable[[], World] = World,
     length: int = 12,
-    hands: Mapping[str, Hand] = HANDS,
+    hands: Mapping[str, Hand] = ALL,
 ) -> None:
     """Run so many histories.
 
@@ -114,5 +126,5 @@ def search(
             history(world, Random(f"{seed}/{n}"), length=length, hands=hands)
         except (Violated, ValueError, IndexError) as error:
             error.add_note(f"history {seed}/{n}:")
-            error.add_note("\n".join(world.log))
+            error.add_note("\n".join(world.log or ()))
             raise
