@@ -36,6 +36,9 @@ def _whole(state: State) -> State:
         return replace(state, release=None)
     if not rests and (state.release is None or (state.stable is None and state.phase is not Phase.HELD)):
         return replace(state, phase=Phase.STABLE if state.stable else Phase.PENDING, release=None)
+    retreats = state.phase in (Phase.ROLLING_BACK, Phase.REVERTING, Phase.AWAITING_GIT)
+    if retreats and state.release is not None and state.release.verdict_at is None:
+        return replace(state, phase=Phase.HELD)  # nobody has judged it
     return state
 
 

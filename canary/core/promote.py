@@ -82,7 +82,7 @@ def _replace(scope: Scope) -> State:
     others = any(rs.replicas > 0 for rs in workload.replica_sets if own is None or rs.name != own.name)
     full = own is not None and own.replicas >= workload.replicas and own.ready >= workload.replicas
     at_candidate = workload.revision.template_hash == scope.release.candidate.template_hash
-    done = full and not others and (workload.rolled_out or not at_candidate)
+    done = full and not others and (workload.rolled_out if at_candidate else workload.paused)
     if done:
         return _stage(scope, Stage.REPIN, "The Deployment runs the new version; the Service is pinned to its pods.")
     if scope.elapsed >= scope.plan.progress_deadline_seconds and not scope.state.stalled:

@@ -81,6 +81,8 @@ def _grow(scope: Scope, weight: int, capacity: int | None = None) -> tuple[Effec
 def _copy(scope: Scope, weight: int) -> tuple[Effect, ...]:
     """Keep a canary copy of the size that a weight needs; shrink it only when the weight is in force."""
     copy, release, wanted = scope.observed.copy, scope.release, scope.needed(weight)
+    if scope.observed.service is None:
+        return ()  # the canary's Service is made after it
     ensure = EnsureCopy(release.id, wanted, release.candidate)
     if copy is None:
         return (ensure,)
@@ -166,12 +168,14 @@ def _carry_without(scope: Scope) -> tuple[Effect, ...]:
     """Serve from the Deployment's ready pods, old or new, when the canary that carried everything has none left."""
     traffic = scope.observed.traffic
     best = max(scope.workload.replica_sets, key=lambda rs: rs.ready, default=None)
-    if scope.state.undoing and scope.home_serves:
+    if (scope.state.undoing or scope.workload.held) and scope.home_serves:
         best = scope.home  # the others go
     if best is None or best.ready == 0:
         return ()
     lower = (SetWeight(0, None),) if traffic and traffic.weight and not traffic.other_owner else ()
-    return (*_pin(scope, best.pod_template_hash), *lower)
+    # The one with the most pods may have none a moment later, while the Deployment goes on rolling.
+    rolls = not scope.workload.paused and not scope.workload.rolled_out and not scope.state.undoing
+    return (*_pin(scope, None if rolls else best.pod_template_hash), *lower)
 
 
 def _return(scope: Scope) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
@@ -191,6 +195,14 @@ def _return(scope: Scope) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
     return (), (*_copy(scope, 100), SetWeight(weight, traffic.resource_version))
 
 
+def _others_serve(scope: Scope) -> bool:
+    """Return whether the Deployment has a ready pod, or is to have none: one that was made anew starts from nothing."""
+    workload = scope.observed.workload
+    if workload is None or workload.replicas == 0 or scope.observed.deleting:
+        return True
+    return any(rs.ready for rs in workload.replica_sets)
+
+
 def _tear_down(scope: Scope) -> tuple[Effect, ...]:
     """Drain, give the route back to Git, delete the copy, unpin: each step when the one before is seen done."""
     traffic, copy, service = scope.observed.traffic, scope.observed.copy, scope.observed.service
@@ -198,7 +210,7 @@ def _tear_down(scope: Scope) -> tuple[Effect, ...]:
     restored = traffic is None or traffic.weight is None or bool(traffic.other_owner)
     if copy is not None:
         silent_since = scope.state.drained_since  # not at home, the Service would lose its endpoints with the copy
-        if not at_home or silent_since is None or scope.now - silent_since < scope.plan.drain_seconds:
+        if not at_home or not _others_serve(scope) or silent_since is None or scope.now - silent_since < scope.plan.drain_seconds:
             return ()
         if restored and copy.deleting:
             return ()

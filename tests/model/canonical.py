@@ -48,7 +48,7 @@ def next_instant(world: World) -> float:
 
 
 def _forget(world: World) -> None:
-    world.writes, world.log = 0, None
+    world.writes = 0
     under_way = world.passing is not None or world.late is not None
     if not under_way:
         world.rv = world.route_rv = world.rollout_rv = 1

@@ -142,12 +142,18 @@ class _Walk:
         act(other)
         return label, canonical(other), budget
 
+    @property
+    def budget(self) -> Budget:
+        """What may happen in all."""
+        scenario = self.scenario
+        return (*(turn.times for turn in scenario.turns), scenario.crashes, scenario.depositions)
+
     # --- the walk ----------------------------------------------------------------------------------------------------
 
     def run(self, limit: int) -> Counts:
         """Visit everything, or as much as the limit lets."""
         first = canonical(self.scenario.world())
-        budget = (*(turn.times for turn in self.scenario.turns), self.scenario.crashes, self.scenario.depositions)
+        budget = self.budget
         queue = deque([(first, budget, hash((first.key(), budget)))])
         self.parents[queue[0][2]] = (0, "")
         try:
@@ -204,13 +210,28 @@ class _Walk:
             self.comes_to_rest(mended)
 
     def told(self) -> str:
-        """The way to where the walk is, and what it did there."""
-        labels: list[str] = [self.label]
+        """The way to where the walk is, and what the operator did on it."""
+        labels: list[str] = []
         at = self.at
         while at:
             at, label = self.parents[at]
             labels.append(label)
-        return f"{self.scenario.name}: " + ", ".join(label for label in reversed(labels) if label)
+        world, budget = canonical(self.scenario.world()), self.budget
+        told = [f"{self.scenario.name}:"]
+        for label in reversed([label for label in labels if label]):
+            world.log = []
+            world, budget = next((w, b) for name, w, b in self.successors(world, budget) if name == label)
+            told += [f"-- {label}", *(world.log or ())]
+        world.log = []
+        told.append(f"-- {self.label}")
+        try:
+            for _ in self.successors(world, budget):
+                pass
+            self.settled.clear()
+            self.comes_to_rest(world)
+        except (Violated, ValueError, IndexError):
+            told += world.log
+        return "\n".join(told)
 
 
 def _everybody_works(world: World) -> None:

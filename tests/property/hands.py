@@ -289,7 +289,7 @@ def the_plan_changes(world: World, plan: str) -> None:
 
 @_hand
 def the_status_is_lost(world: World) -> None:
-    world.state = State()
+    world.state, world.failed, world.asked, world.reverted = State(), set(), (), []
     world.rollout_rv += 1
     world.disturb()
 

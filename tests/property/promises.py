@@ -113,6 +113,8 @@ def clients_of_the_root_service_meet_no_canary(deed: Deed) -> str | None:
     version = stable.template_hash.removeprefix("t-")
     if not world.held and world.version != version:
         return None  # it rolls by somebody's hand, unjudged
+    if copy.version == version:
+        return None  # the Deployment was made anew, of what the canary ran
     own = world.sets.get(version)
     if own is None or not own.ready:
         return None  # better a canary than nobody
@@ -164,6 +166,8 @@ def a_canary_goes_when_it_is_drained(deed: Deed) -> str | None:
     """Canary pods end only after the route forgot them and the requests on their way were answered."""
     copy, world = deed.before.copy, deed.before
     if not isinstance(deed.effect, fx.DeleteCopy) or copy is None or copy.deleting or not deed.fresh:
+        return None
+    if world.excused:
         return None
     if world.route and world.weight is not None:
         return "the canary goes while the route names it"

@@ -93,6 +93,7 @@ class World:
     """What the leading operator is about to do."""
     late: Pass | None = None
     """What an operator that no longer leads has sent, and the API server has not seen yet."""
+    doing: Pass | None = None
     failed: set[str] = field(default_factory=set)
     """Releases that were judged bad, by id: their weight may never rise again."""
     writes: int = 0
@@ -147,6 +148,9 @@ class World:
 
     def kubelet(self) -> None:
         """Pods that may become ready do; those of a crashing version never."""
+        stable = self.sets.get(self.state.stable.template_hash.removeprefix("t-")) if self.state.stable else None
+        if self.copy is not None and stable is not None and not stable.ready and stable.replicas and self.room:
+            self.disturb()  # stable had nobody ready to be pinned to
         for pods in self.sets.values():
             pods.ready = pods.replicas if self.room else min(pods.ready, pods.replicas)
         if self.copy is not None:
@@ -314,12 +318,16 @@ class World:
             self.crash()
         return len([e for e in decision.effects if not isinstance(e, (fx.Emit, fx.RevertInGit))])
 
-    def apply(self, effect: fx.Effect) -> None:
-        """Do one effect as an operator does that has just looked."""
-        self._land(Pass.of((effect,), self.observed(), self.rollout_rv))
-
     def _land(self, passing: Pass) -> None:
-        effect = passing.effects[0]
+        self.doing = passing
+        try:
+            self.apply(passing.effects[0])
+        finally:
+            self.doing = None
+
+    def apply(self, effect: fx.Effect) -> None:
+        """Do one effect, of the pass that is being done, else of one that has just looked."""
+        passing = self.doing or Pass.of((effect,), self.observed(), self.rollout_rv)
         if self.log is not None:
             self.log.append(f"{self.now:.0f} {effect}")
         if isinstance(effect, fx.Emit):
@@ -455,6 +463,7 @@ class World:
             other.copy = Copy(copy.release, copy.version, pods, copy.deleting)
         other.crashing, other.allowed, other.failed = set(self.crashing), set(self.allowed), set(self.failed)
         other.listed, other.reverted = dict(self.listed), list(self.reverted)
+        other.log = None if self.log is None else list(self.log)
         return other
 
     def key(self) -> tuple[object, ...]:
