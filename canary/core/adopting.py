@@ -59,7 +59,9 @@ def stable(scope: Scope) -> State:
         return replace(state, phase=Phase.PENDING)
     if not scope.at_stable:
         if workload.held:
-            return begin(scope, state)
+            # Made anew, and changed again before its first roll was done: nothing is left of what was stable.
+            gone = scope.stable_set is None and workload.active
+            return forget_stable(scope) if gone else begin(scope, state)
         if workload.rolled_out:
             unknown = scope.stable_set is None and scope.is_rejected(workload.revision)
             return forget_stable(scope) if unknown else adopt(scope, workload.revision)

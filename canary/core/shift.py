@@ -50,10 +50,14 @@ def _pin(scope: Scope, pod_template_hash: str | None) -> tuple[Effect, ...]:
 def _pin_home(scope: Scope) -> tuple[Effect, ...]:
     """Pin the root Service to the version that is at home, as soon as it has a ready pod.
 
-    A pin to pods that are gone, or are going without our doing, would leave the Service without endpoints.
+    A pin to pods that are gone, or are going without our doing, would leave the Service without endpoints; one that
+    does is taken off when other pods are ready.
     """
-    wanted = _home_hash(scope)
-    return () if wanted is not None and not scope.home_serves else _pin(scope, wanted)
+    wanted, service = _home_hash(scope), scope.observed.service
+    if wanted is None or scope.home_serves:
+        return _pin(scope, wanted)
+    nobody = service is not None and service.pin is not None and not service.ready_endpoints
+    return _pin(scope, None) if nobody and any(rs.ready for rs in scope.workload.replica_sets) else ()
 
 
 def _home_hash(scope: Scope) -> str | None:
@@ -200,6 +204,8 @@ def _others_serve(scope: Scope) -> bool:
     workload = scope.observed.workload
     if workload is None or workload.replicas == 0 or scope.observed.deleting:
         return True
+    if workload.held and workload.never_ran:
+        return True  # refused when it was made: nobody will
     return any(rs.ready for rs in workload.replica_sets)
 
 

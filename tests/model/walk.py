@@ -7,9 +7,10 @@ next, and only when nobody else has anything to do: to be slow is a hand of its 
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -26,10 +27,15 @@ Budget: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Turn:
-    """Hands of which any acts, so often in all."""
+    """Hands of which any acts, so often in all; or each once, one after the other."""
 
     times: int
     hands: Mapping[str, Hand]
+    in_order: bool = False
+
+    def next(self, left: int) -> Iterable[tuple[str, Hand]]:
+        """Those that may act when the turn may be taken so often."""
+        return [list(self.hands.items())[-left]] if self.in_order else self.hands.items()
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ class _Walk:
             if not budget[n]:
                 continue
             left = (*budget[:n], budget[n] - 1, *budget[n + 1 :])
-            for name, hand in turn.hands.items():
+            for name, hand in turn.next(budget[n]):
                 result = self._act(name, world, hand, left)
                 result[1].stale()
                 yield result
@@ -221,7 +227,7 @@ class _Walk:
         for label in reversed([label for label in labels if label]):
             world.log = []
             world, budget = next((w, b) for name, w, b in self.successors(world, budget) if name == label)
-            told += [f"-- {label}", *(world.log or ())]
+            told += [f"-- {label}", *map(_brief, world.log or ())]
         world.log = []
         told.append(f"-- {self.label}")
         try:
@@ -230,8 +236,14 @@ class _Walk:
             self.settled.clear()
             self.comes_to_rest(world)
         except (Violated, ValueError, IndexError):
-            told += world.log
+            told += map(_brief, world.log)
         return "\n".join(told)
+
+
+def _brief(entry: str) -> str:
+    """A line of the log in which a status is what people see of it."""
+    seen = re.findall(r"(?:phase|stage)=<\w+\.\w+: '(\w+)'>|reason='(\w*)', message='([^']*)'", entry)
+    return entry if "WriteStatus" not in entry else "   status: " + " ".join(part for hit in seen for part in hit if part)
 
 
 def _everybody_works(world: World) -> None:

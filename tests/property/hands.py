@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from canary.core.phases import Phase
 from canary.core.plan import Plan
 from canary.core.state import State
-from tests.property.parts import APPROVAL_PLAN, HALF_AT_ONCE, PLAN, UNJUDGED, Pods
+from tests.property.parts import APPROVAL_PLAN, HALF_AT_ONCE, PLAN, UNJUDGED
 from tests.property.world import World
 
 Hand: TypeAlias = Callable[[World], None]
@@ -228,13 +228,12 @@ def the_deployment_is_scaled(world: World, replicas: int) -> None:
 
 @_hand
 def the_deployment_goes_or_comes(world: World) -> None:
-    """What comes is what Git says; nothing holds a first creation."""
-    world.exists, world.labelled, world.held, world.sets = not world.exists, False, False, {}
-    world.rv += 1
+    """What comes is what Git says; a first creation is held only when its version is on the list."""
     if world.exists:
-        world.version = world.git_version
-        world.allowed.add(world.version)
-        world.sets[world.version] = Pods(world.replicas, 0)
+        world.exists, world.labelled, world.held, world.sets = False, False, False, {}
+        world.rv += 1
+    else:
+        world.made(world.git_version)
     world.disturb()
 
 
@@ -244,6 +243,16 @@ def the_glass_is_broken(world: World) -> None:
     if world.held:
         world.held, world.rv = False, world.rv + 1
         world.allowed.add(world.version)
+        world.disturb()
+
+
+@_hand
+def the_owner_pauses_or_resumes(world: World) -> None:
+    """While the Deployment is held, the policies leave that to the operator."""
+    if world.exists and not world.held:
+        world.paused, world.rv = not world.paused, world.rv + 1
+        if not world.paused:
+            world.allowed.add(world.version)  # what came without a hold rolls by the owner's will
         world.disturb()
 
 

@@ -74,6 +74,8 @@ class Pass(NamedTuple):
     """How many pods it saw the Deployment want."""
     stale: bool = False
     """Whether somebody has written since the look."""
+    late: bool = False
+    """Whether another leads by now."""
 
     @classmethod
     def of(cls, effects: tuple[fx.Effect, ...], seen: Observed, rollout_rv: int) -> Pass:

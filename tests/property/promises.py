@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from canary.core import effects as fx
 from canary.core.phases import Phase, Stage
-from tests.property.parts import Pass, Pods, Violated
+from tests.property.parts import Pass, Pods, Violated, revision
 from tests.property.seeing import verdict
 
 if TYPE_CHECKING:
@@ -61,7 +61,10 @@ def no_weight_without_ready_capacity(deed: Deed) -> str | None:
 
 def the_weight_never_rises_after_a_fail_verdict(deed: Deed) -> str | None:
     """Once a release was judged bad its weight does not rise, until a new version comes."""
-    copy = deed.after.copy
+    copy, seen = deed.after.copy, deed.seen
+    conditional = isinstance(deed.effect, fx.SetWeight) and deed.effect.resource_version is not None
+    if seen is not None and seen.late and conditional:
+        return None  # an old leader's first raise, of a route that nobody has written to since: taken back at the next look
     if deed.raises is not None and copy is not None and copy.release in deed.after.failed:
         return f"the weight of {copy.release} rises to {deed.raises} after it was judged bad"
     return None
@@ -90,15 +93,27 @@ def an_unjudged_template_is_never_let_go(deed: Deed) -> str | None:
     """What the Deployment rolls to was stable already, was judged good, or was let go by a person."""
     world = deed.after
     if deed.effect is None:
-        fine = not world.exists or world.held or world.version in world.allowed
+        fine = not world.exists or world.held or world.paused or world.version in world.allowed
         return None if fine else f"pods of an unjudged version start: {world.version}"
     if not isinstance(deed.effect, fx.LetGo):
         return None
     stable, release = world.state.stable, world.state.release
     judged = {stable.template_hash} if stable else set()
+    if not deed.before.sets and _may_run_first(deed.before):
+        judged.add(f"t-{world.version}")
     if release is not None and world.state.past_the_point_of_no_return and release.id not in world.failed:
         judged.add(release.candidate.template_hash)
     return None if f"t-{world.version}" in judged else f"an unjudged template is let go: {world.version}"
+
+
+def _may_run_first(world: World) -> bool:
+    """A version held when its Deployment was made may run if it is not a rejected one, or was asked for again."""
+    release, said = world.state.release, revision(world.version)
+    if release is not None and release.candidate.template_hash == said.template_hash:
+        return not release.blocked
+    rejected = {h for r in (*world.state.rejected, *world.noted) for h in (r.template_hash, r.version_hash)}
+    rejected |= {*world.listed, *world.listed.values()}
+    return not rejected & {said.template_hash, said.version_hash}
 
 
 def clients_of_the_root_service_meet_no_canary(deed: Deed) -> str | None:
@@ -111,7 +126,7 @@ def clients_of_the_root_service_meet_no_canary(deed: Deed) -> str | None:
     if copy is None or not copy.pods.ready or past:
         return None
     version = stable.template_hash.removeprefix("t-")
-    if not world.held and world.version != version:
+    if not (world.held or world.paused) and world.version != version:
         return None  # it rolls by somebody's hand, unjudged
     if copy.version == version:
         return None  # the Deployment was made anew, of what the canary ran
@@ -130,7 +145,8 @@ def weight_zero_means_stable(deed: Deed) -> str | None:
     """Traffic taken from a canary does not reach it by way of the root Service."""
     world, copy, stable = deed.after, deed.after.copy, deed.after.state.stable
     lowers = isinstance(deed.effect, fx.SetWeight) and deed.effect.weight < (deed.before.weight or 0)
-    if not lowers or world.state.past_the_point_of_no_return or copy is None or stable is None:
+    past = world.state.past_the_point_of_no_return
+    if not lowers or past or world.excused or copy is None or stable is None:
         return None
     serves = world.sets.get(stable.template_hash.removeprefix("t-"), Pods()).ready
     to_canary = world.pin == f"k-copy-{copy.release}"
@@ -140,7 +156,8 @@ def weight_zero_means_stable(deed: Deed) -> str | None:
 def a_service_in_use_keeps_its_endpoints(deed: Deed) -> str | None:
     """Nothing that the operator does, and no roll that it let go, leaves the root Service without endpoints."""
     world = deed.after
-    if not world.exists or not world.replicas or not world.service or world.endpoints():
+    ran = world.exists and world.sets  # of one that was deleted, or refused when it was made anew, nothing serves
+    if not ran or not world.replicas or not world.service or world.endpoints():
         return None
     effect = deed.effect
     if deed.before.endpoints() and not (world.excused if effect is None else not deed.fresh):

@@ -86,14 +86,15 @@ def is_clean(world: World) -> None:
         raise Violated("at_rest_only_stable_runs", f"pods of {active}, stable {world.state.stable}")
     if world.deleting and world.finalizer:
         raise Violated("everything_comes_to_rest", "the Rollout cannot be deleted")
-    if world.replicas and not world.endpoints():
+    refused = world.state.reason == "RejectedFirst"  # nothing has run since the Deployment was made anew
+    if world.replicas and not world.endpoints() and not (refused and not world.sets):
         raise Violated("a_service_in_use_keeps_its_endpoints", "the root Service has no endpoints in the end")
 
 
 def mend(world: World) -> None:
     """Take all faults and commands back."""
     world.metrics_up = world.git_up = world.gateway_up = world.carries = world.room = True
-    world.gateway_refuses = world.doubts = False
+    world.gateway_refuses = world.doubts = world.paused = False
     world.commands = Commands()
     world.plan = world.plan if all(isinstance(s, WeightStep) for s in world.plan.steps) else PLAN
     for there, hand in (

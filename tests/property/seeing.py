@@ -76,6 +76,7 @@ def observed(world: World) -> Observed:
         policies=world.policies,
         deleting=world.deleting,
         finalizer=world.finalizer,
+        noted=world.noted,
         stable_can_carry=world.carries,
         rejected_elsewhere=tuple(h for pair in world.listed.items() for h in pair),
     )
@@ -91,7 +92,7 @@ def _workload(world: World) -> WorkloadView | None:
         revision=revision(world.version),
         replicas=world.replicas,
         ready=sum(p.ready for p in world.sets.values()),
-        paused=world.held,
+        paused=world.held or world.paused,
         held=world.held,
         labelled=world.labelled,
         rolled_out=own is not None and own.ready >= world.replicas and not others,

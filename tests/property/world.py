@@ -17,9 +17,9 @@ from canary.core.effects import Decision
 from canary.core.observed import Commands, Observed
 from canary.core.phases import Phase
 from canary.core.plan import Plan
-from canary.core.state import Revert, Revision, State
+from canary.core.state import Rejected, Revert, Revision, State
 from tests.property import seeing
-from tests.property.parts import PLAN, Copy, Pass, Pods, Refused, Violated
+from tests.property.parts import PLAN, Copy, Pass, Pods, Refused, Violated, revision
 from tests.property.promises import Deed, ask_all
 
 
@@ -33,6 +33,8 @@ class World:
     rv: int = 1
     replicas: int = 4
     held: bool = False
+    paused: bool = False
+    """By its owner, who may do so while it is not held."""
     labelled: bool = False
     sets: dict[str, Pods] = field(default_factory=lambda: {"good0": Pods(4, 4)})
     exists: bool = True
@@ -75,6 +77,8 @@ class World:
     policies: bool = True
     listed: dict[str, str] = field(default_factory=dict)
     """The namespace's list: version hashes by template hash."""
+    noted: tuple[Rejected, ...] = ()
+    """What Git's notes tell."""
     allowed: set[str] = field(default_factory=lambda: {"good0"})
     """Versions that may have pods of the Deployment: adopted, judged, or let go by a person."""
     excused: bool = False
@@ -116,8 +120,19 @@ class World:
             self.rv += 1
             if self.labelled and self.policies:
                 self.held = True
-            elif not self.held:
+            elif not (self.held or self.paused):
                 self.allowed.add(self.version)  # nothing holds it: promised nowhere
+                self.disturb()
+
+    def made(self, version: str) -> None:
+        """The Deployment is made anew with this version; one that is on the list is held in that very write."""
+        seen = revision(version)
+        listed = bool({*self.listed, *self.listed.values()} & {seen.template_hash, seen.version_hash})
+        self.exists, self.version, self.git_version, self.rv = True, version, version, self.rv + 1
+        self.held = self.labelled = self.policies and listed
+        self.sets = {} if self.held else {version: Pods(self.replicas, 0)}
+        if not self.held:
+            self.allowed.add(version)
 
     def controller(self) -> None:
         """One pass of the Deployment controller: gradual, one pod at a time; a paused one starts no new ReplicaSet."""
@@ -128,11 +143,11 @@ class World:
     def _control(self) -> None:
         if not self.exists:
             return
-        if self.held:
+        if self.held or self.paused:
             active = [p for p in self.sets.values() if p.replicas]
             if len(active) == 1:
                 active[0].replicas = self.replicas
-            elif not active and self.replicas:
+            elif not active and self.replicas and self.sets:  # held when it was made, it has none
                 newest = list(self.sets.values())[-1]
                 newest.replicas = self.replicas
         else:
@@ -276,7 +291,7 @@ class World:
     def depose(self) -> None:
         """Another replica leads now; the old one has one request under way, for it asks before each whether it leads."""
         if self.passing is not None:
-            self.late = self.passing._replace(effects=self.passing.effects[:1], stale=True)
+            self.late = self.passing._replace(effects=self.passing.effects[:1], stale=True, late=True)
         self.crash()
 
     def land_late(self) -> None:
@@ -373,7 +388,7 @@ class World:
             case fx.LetGo(rv):
                 if rv not in {"any", str(self.rv)} or not self.exists:
                     raise Refused
-                self.held, self.rv = False, self.rv + 1
+                self.held, self.paused, self.rv = False, False, self.rv + 1
                 self.allowed.add(self.version)  # whether it may is a promise of its own
             case fx.Pin(pod_template_hash):
                 if not self.service:
@@ -474,6 +489,7 @@ class World:
             self.version,
             self.replicas,
             self.held,
+            self.paused,
             self.labelled,
             tuple((v, p.replicas, p.ready) for v, p in self.sets.items()),
             self.exists,
@@ -507,6 +523,7 @@ class World:
             frozenset(self.allowed),
             self.excused,
             self.carries,
+            self.noted,
             self.engine_settled,
             self.sync_asked,
             self.revert_asked,
