@@ -216,7 +216,12 @@ def _tear_down(scope: Scope) -> tuple[Effect, ...]:
     restored = traffic is None or traffic.weight is None or bool(traffic.other_owner)
     if copy is not None:
         silent_since = scope.state.drained_since  # not at home, the Service would lose its endpoints with the copy
-        if not at_home or not _others_serve(scope) or silent_since is None or scope.now - silent_since < scope.plan.drain_seconds:
+        if (
+            not at_home
+            or not _others_serve(scope)
+            or silent_since is None
+            or scope.now - silent_since < scope.plan.drain_seconds
+        ):
             return ()
         if restored and copy.deleting:
             return ()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from canary.core import effects as fx
 from canary.core.decide import decide
 from canary.core.observed import Commands
-from canary.core.state import Rejected, Release, State
+from canary.core.state import Release, State
 from canary.core.waiting import TELL_SECONDS
 from tests.property.parts import Pass
 from tests.property.seeing import KNOWS_AFTER_SECONDS, SUSPECTS_AFTER_SECONDS
@@ -61,6 +61,7 @@ def _forget(world: World) -> None:
                 # Nothing is left that carries a release's id: they may begin anew.
                 world.asked, world.failed, world.reverted, world.sync_asked = (), set(), [], ""
                 world.state = replace(world.state, attempts=0) if world.state.attempts else world.state
+    world.noted = tuple(replace(r, at=0.0) for r in world.noted)
     running = {version for version, pods in world.sets.items() if pods.replicas}
     world.allowed &= running if world.held else running | {world.version}
 
@@ -81,7 +82,7 @@ def _state(state: State, passed: float) -> State:
         state,
         release=None if release is None else _release(release, passed),
         history=(),
-        rejected=tuple(Rejected(r.template_hash, r.version_hash, 0.0, r.commit, r.reason) for r in state.rejected),
+        rejected=tuple(replace(r, at=0.0) for r in state.rejected),
         drained_since=_maybe(state.drained_since, passed),
     )
 

@@ -17,7 +17,7 @@ SMALL: Final = replace(PLAN, steps=(WeightStep(50, 10, 60),))
 
 def start(plan: Plan = SMALL, replicas: int = 2, **fields: object) -> World:
     """A Rollout that has just adopted what serves."""
-    world = World(plan=plan, replicas=replicas, sets={"good0": Pods(replicas, replicas)}, log=None, **fields)  # type: ignore[arg-type]  # names are the dataclass's
+    world = World(plan=plan, replicas=replicas, sets={"good0": Pods(replicas, replicas)}, logs=False, **fields)  # type: ignore[arg-type]  # names are the dataclass's
     world.settle(rounds=140)
     return world
 
@@ -178,11 +178,12 @@ def scenarios(*, deep: bool) -> tuple[Scenario, ...]:
             "Git refuses, loses the answer and is back; a person reverts our revert; the engine is slow.",
             (
                 *push("bad1"),
-                hands(2 + more, "git_changes", "git_will_lose_an_answer"),
+                hands(1 + more, "git_changes", "git_will_lose_an_answer"),
                 hands(1, "a_rejected_version_is_pushed", "stable_is_pushed_again", "somebody_asks_to_retry"),
             ),
             start,
-            crashes=1,
+            crashes=more,
+            lag=True,
         ),
         Scenario(
             "commands",

@@ -68,7 +68,7 @@ def letting_go_forgets_what_was_judged(patch: pytest.MonkeyPatch) -> None:
 
 
 def letting_go_comes_before_the_judgement(patch: pytest.MonkeyPatch) -> None:
-    was = act.deployment
+    was = holding.deployment
 
     def lets_go(scope: Scope) -> Effects:
         at_once = scope.state.phase is Phase.STEP and scope.workload.held
@@ -147,7 +147,7 @@ def weights_are_written_as_differences(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_decision_is_drawn(patch: pytest.MonkeyPatch) -> None:
-    was, draws = decide.advance, count()
+    was, draws = advance.advance, count()
 
     def drawn(scope: Scope) -> State:
         state = was(scope)
@@ -196,7 +196,11 @@ def world(
             "no_raise_under_suspicion",
         ),
         (stable_is_scaled_down_at_a_hundred_percent, world("good1"), "stable_pods_stay_until_the_unpause"),
-        (letting_go_forgets_what_was_judged, world("good1", "bad1", apart=True), "an_unjudged_template_is_never_let_go"),
+        (
+            letting_go_forgets_what_was_judged,
+            world("good1", "bad1", apart=True),
+            "an_unjudged_template_is_never_let_go",
+        ),
         (letting_go_comes_before_the_judgement, world("good1"), "an_unjudged_template_is_never_let_go"),
         (the_pin_is_skipped, world("good1"), "clients_of_the_root_service_meet_no_canary"),
         (
@@ -217,7 +221,11 @@ def world(
             world("bad1", people=("a_rejected_version_is_pushed",)),
             "a_rejected_version_gets_no_pods",
         ),
-        (the_rollout_goes_before_its_canary, world("good1", people=("the_rollout_is_deleted",)), "nothing_is_left_behind"),
+        (
+            the_rollout_goes_before_its_canary,
+            world("good1", people=("the_rollout_is_deleted",)),
+            "nothing_is_left_behind",
+        ),
         (
             the_commit_has_the_date_of_the_asking,
             world("bad1", people=("git_changes",)),
@@ -248,5 +256,5 @@ def test_the_walk_kills(mutant: Mutant, scenario: Scenario, promise: str, monkey
 
 
 def test_every_promise_has_a_mutant():
-    (mark,) = test_the_walk_kills.pytestmark  # type: ignore[attr-defined]  # pytest puts it there
+    (mark,) = test_the_walk_kills.pytestmark
     assert {promise for *_, promise in mark.args[1]} == {*PROMISES, *AT_REST}

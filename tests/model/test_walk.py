@@ -9,19 +9,23 @@ from tests.model.scenarios import DEEP, SCENARIOS
 from tests.model.walk import Scenario, walk
 from tests.property.promises import PROMISES
 
+MEETS = {
+    "versions": {*Stage} - {Stage.UNDO} | {Phase.ROLLING_BACK, Phase.REVERTING},
+    "Git": {Phase.AWAITING_GIT},
+    "people twice": {Phase.PAUSED},
+    "two replicas": {Stage.UNDO},
+    "first sight": {Phase.PENDING},
+}
+"""What a walk has to come by, else it proves nothing."""
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
 def test_no_promise_breaks_in_any_state(scenario: Scenario, capsys: pytest.CaptureFixture[str]):
     counts = walk(scenario)
     with capsys.disabled():
         print(f"\n{scenario.name}: {counts.states:,} states, {counts.transitions:,} transitions", end=" ")
     assert counts.whole
-    assert Phase.STABLE in counts.seen
-
-
-def test_the_worlds_together_meet_every_phase_and_stage():
-    small = ("crashes", "room", "people and a bad version", "people twice", "commands", "the end")
-    seen = {place for s in SCENARIOS if s.name in small for place in walk(s, limit=60_000).seen}
-    assert {*Phase} - {Phase.PROMOTING} | {*Stage} == seen
+    assert counts.seen >= MEETS.get(scenario.name, {Phase.STABLE, Phase.STARTING, Phase.STEP})
 
 
 def test_each_world_has_a_larger_one():

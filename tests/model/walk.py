@@ -140,9 +140,7 @@ class _Walk:
                 result[1].stale()
                 yield result
 
-    def _act(
-        self, label: str, world: World, act: Callable[[World], None], budget: Budget
-    ) -> tuple[str, World, Budget]:
+    def _act(self, label: str, world: World, act: Callable[[World], None], budget: Budget) -> tuple[str, World, Budget]:
         self.label = label
         other = world.clone()
         act(other)
@@ -225,10 +223,10 @@ class _Walk:
         world, budget = canonical(self.scenario.world()), self.budget
         told = [f"{self.scenario.name}:"]
         for label in reversed([label for label in labels if label]):
-            world.log = []
+            world.log, world.logs = [], True
             world, budget = next((w, b) for name, w, b in self.successors(world, budget) if name == label)
-            told += [f"-- {label}", *map(_brief, world.log or ())]
-        world.log = []
+            told += [f"-- {label}", *map(_brief, world.log)]
+        world.log, world.logs = [], True
         told.append(f"-- {self.label}")
         try:
             for _ in self.successors(world, budget):
@@ -243,7 +241,9 @@ class _Walk:
 def _brief(entry: str) -> str:
     """A line of the log in which a status is what people see of it."""
     seen = re.findall(r"(?:phase|stage)=<\w+\.\w+: '(\w+)'>|reason='(\w*)', message='([^']*)'", entry)
-    return entry if "WriteStatus" not in entry else "   status: " + " ".join(part for hit in seen for part in hit if part)
+    return (
+        entry if "WriteStatus" not in entry else "   status: " + " ".join(part for hit in seen for part in hit if part)
+    )
 
 
 def _everybody_works(world: World) -> None:

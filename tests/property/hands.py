@@ -82,6 +82,11 @@ def the_gateway_refuses_or_accepts(world: World) -> None:
 
 @_hand
 def the_load_changes(world: World) -> None:
+    world.doubled = not world.doubled
+
+
+@_hand
+def the_autoscaler_stops_or_starts_telling(world: World) -> None:
     world.carries = not world.carries
 
 

@@ -101,8 +101,11 @@ def an_unjudged_template_is_never_let_go(deed: Deed) -> str | None:
     judged = {stable.template_hash} if stable else set()
     if not deed.before.sets and _may_run_first(deed.before):
         judged.add(f"t-{world.version}")
-    if release is not None and world.state.past_the_point_of_no_return and release.id not in world.failed:
-        judged.add(release.candidate.template_hash)
+    past, late = world.state.past_the_point_of_no_return, deed.seen is not None and deed.seen.late
+    if release is not None and ((past and release.id not in world.failed) or late):
+        judged.add(
+            release.candidate.template_hash
+        )  # late: an old leader sent it when nothing spoke against the version
     return None if f"t-{world.version}" in judged else f"an unjudged template is let go: {world.version}"
 
 

@@ -21,8 +21,7 @@ def history(world: World, random: Random, *, length: int = 12, hands: Mapping[st
     work(world, random.randint(1, 8))
     for _ in range(length):
         name = random.choice(names)
-        if world.log is not None:
-            world.log.append(f"{world.now:.0f} -- {name}")
+        world.log.append(f"{world.now:.0f} -- {name}")
         chance = random.random()
         if chance < 0.1:
             world.operate(meanwhile=lambda: world.push(f"good{world.writes}") if world.labelled else None)
@@ -61,7 +60,7 @@ def ends_well(world: World) -> None:
     world.operate()
     world.operate()
     if world.writes != writes:
-        raise Violated("at_rest_nothing_is_written", f"writes for ever: {world.log and world.log[-3:]}")
+        raise Violated("at_rest_nothing_is_written", f"writes for ever: {world.log[-3:]}")
     is_clean(world)
 
 
@@ -94,7 +93,7 @@ def is_clean(world: World) -> None:
 def mend(world: World) -> None:
     """Take all faults and commands back."""
     world.metrics_up = world.git_up = world.gateway_up = world.carries = world.room = True
-    world.gateway_refuses = world.doubts = world.paused = False
+    world.gateway_refuses = world.doubts = world.paused = world.doubled = False
     world.commands = Commands()
     world.plan = world.plan if all(isinstance(s, WeightStep) for s in world.plan.steps) else PLAN
     for there, hand in (
@@ -127,5 +126,5 @@ def search(
             history(world, Random(f"{seed}/{n}"), length=length, hands=hands)
         except (Violated, ValueError, IndexError) as error:
             error.add_note(f"history {seed}/{n}:")
-            error.add_note("\n".join(world.log or ()))
+            error.add_note("\n".join(world.log))
             raise

@@ -8,13 +8,14 @@ from canary.analysis.verdict import MetricReading, Outcome, Reason, Verdict
 from canary.core.observed import (
     AnalysisView,
     CopyView,
+    LoadView,
     Observed,
     ReplicaSetView,
     ServiceView,
     TrafficView,
     WorkloadView,
 )
-from canary.core.phases import Stage
+from canary.core.phases import Phase, Stage
 from tests.property.parts import revision
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def verdict(world: World) -> Verdict | None:
     suspicious = False
     if not world.metrics_up:
         outcome, reason = Outcome.ERROR, Reason.UNAVAILABLE
-    elif release.stage is Stage.RETURN and world.now < world.cold_until:
-        outcome, reason, suspicious = Outcome.FAIL, Reason.EVIDENCE_AGAINST, True
-    elif name.startswith("bad") and watched >= KNOWS_AFTER_SECONDS:
+    elif (release.stage is Stage.RETURN and world.now < world.cold_until) or (
+        name.startswith("bad") and watched >= KNOWS_AFTER_SECONDS
+    ):
         outcome, reason, suspicious = Outcome.FAIL, Reason.EVIDENCE_AGAINST, True
     elif name.startswith("good") and watched >= KNOWS_AFTER_SECONDS:
         outcome, reason = Outcome.PASS, Reason.EVIDENCE_FOR
@@ -76,9 +77,24 @@ def observed(world: World) -> Observed:
         policies=world.policies,
         deleting=world.deleting,
         finalizer=world.finalizer,
-        noted=world.noted,
-        stable_can_carry=world.carries,
+        noted=world.noted if world.state.phase is Phase.PENDING else (),
+        load=load(world),
         rejected_elsewhere=tuple(h for pair in world.listed.items() for h in pair),
+    )
+
+
+def load(world: World) -> LoadView:
+    """What the Deployment's autoscaler would say of it alone."""
+    if not world.carries:
+        return LoadView(enough=False, why="the autoscaler cannot tell")
+    if not world.doubled or not world.replicas:
+        return LoadView()
+    return LoadView(
+        enough=False,
+        why="the load has doubled",
+        needs=2 * world.replicas,
+        canary_at_least=world.replicas,
+        blocked=world.copy is not None and world.copy.pods.ready < world.copy.pods.replicas,
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from typing_extensions import override
 
+from tests.property.depth import deep
 from tests.property.hands import ALL
 from tests.property.search import ends_well, search, work
 from tests.property.world import World
@@ -51,10 +52,10 @@ class Histories(RuleBasedStateMachine):
             ends_well(self.world)
 
 
-Histories.TestCase.settings = settings(max_examples=deep(150), stateful_step_count=30, deadline=None)
+Histories.TestCase.settings = settings(max_examples=deep(100), stateful_step_count=30, deadline=None)
 TestHistories = Histories.TestCase
 
 
 @pytest.mark.parametrize("policies", [True, False])
 def test_no_promise_breaks_in_any_history_drawn_from_a_seed(policies):
-    search(deep(300), make=lambda: World(policies=policies))
+    search(deep(150), make=lambda: World(policies=policies))

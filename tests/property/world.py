@@ -78,7 +78,7 @@ class World:
     listed: dict[str, str] = field(default_factory=dict)
     """The namespace's list: version hashes by template hash."""
     noted: tuple[Rejected, ...] = ()
-    """What Git's notes tell."""
+    """What Git's notes tell; read at first sight."""
     allowed: set[str] = field(default_factory=lambda: {"good0"})
     """Versions that may have pods of the Deployment: adopted, judged, or let go by a person."""
     excused: bool = False
@@ -101,7 +101,8 @@ class World:
     failed: set[str] = field(default_factory=set)
     """Releases that were judged bad, by id: their weight may never rise again."""
     writes: int = 0
-    log: list[str] | None = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    logs: bool = True
     does_all_twice: bool = False
     """Whether each effect is tried a second time, to see that it changes nothing."""
 
@@ -224,21 +225,6 @@ class World:
     def observed(self) -> Observed:
         return seeing.observed(self)
 
-    def load(self) -> LoadView:
-        """What the Deployment's autoscaler would say of it alone."""
-        if not self.carries:
-            return LoadView(enough=False, why="the autoscaler cannot tell")
-        if not self.doubled or not self.replicas:
-            return LoadView()
-        unready = self.copy is not None and self.copy.pods.ready < self.copy.pods.replicas
-        return LoadView(
-            enough=False,
-            why="the load has doubled",
-            needs=2 * self.replicas,
-            canary_at_least=self.replicas,
-            blocked=unready,
-        )
-
     def endpoints(self) -> int:
         """Ready pods behind the root Service."""
         if not self.service:
@@ -343,7 +329,7 @@ class World:
     def apply(self, effect: fx.Effect) -> None:
         """Do one effect, of the pass that is being done, else of one that has just looked."""
         passing = self.doing or Pass.of((effect,), self.observed(), self.rollout_rv)
-        if self.log is not None:
+        if self.logs:
             self.log.append(f"{self.now:.0f} {effect}")
         if isinstance(effect, fx.Emit):
             return
@@ -367,7 +353,8 @@ class World:
                 self.state = state
                 if state.release is not None and state.phase is Phase.ROLLING_BACK:
                     self.failed.add(state.release.id)
-                    self.noted = (state.rejected[0], *self.noted) if self.git_up else self.noted
+                    if self.git_up and state.rejected[0] not in self.noted:
+                        self.noted = (state.rejected[0], *self.noted)
             case fx.AddFinalizer():
                 self._write_rollout(passing)
                 self.finalizer = True
@@ -478,7 +465,7 @@ class World:
             other.copy = Copy(copy.release, copy.version, pods, copy.deleting)
         other.crashing, other.allowed, other.failed = set(self.crashing), set(self.allowed), set(self.failed)
         other.listed, other.reverted = dict(self.listed), list(self.reverted)
-        other.log = None if self.log is None else list(self.log)
+        other.log = list(self.log)
         return other
 
     def key(self) -> tuple[object, ...]:
@@ -523,6 +510,7 @@ class World:
             frozenset(self.allowed),
             self.excused,
             self.carries,
+            self.doubled,
             self.noted,
             self.engine_settled,
             self.sync_asked,
