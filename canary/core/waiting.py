@@ -53,11 +53,8 @@ def _awaited(scope: Scope) -> tuple[str, str] | None:
     release, stage = scope.release, scope.release.stage
     if late and stage is Stage.CLEANUP and scope.observed.copy is not None and scope.state.drained_since is None:
         return "GatewaySilent", "The gateway does not confirm that the canary has no traffic."
-    own, stays = (
-        scope.candidate_set,
-        stage is Stage.RETURN or (stage is Stage.CLEANUP and scope.observed.copy is not None),
-    )
-    if late and stays and own is not None and own.ready < scope.workload.replicas:
+    own, cleans = scope.candidate_set, stage is Stage.CLEANUP and scope.observed.copy is not None
+    if late and (cleans or stage is Stage.RETURN) and own is not None and own.ready < scope.workload.replicas:
         return "CapacityMissing", f"The Deployment has {own.ready} of {scope.workload.replicas} ready pods it needs."
     weight, traffic = _weight(scope), scope.observed.traffic
     # A weight that was in force once may have been lost again, with the canary's pods or by somebody's hand.

@@ -178,12 +178,12 @@ def scenarios(*, deep: bool) -> tuple[Scenario, ...]:
             "Git refuses, loses the answer and is back; a person reverts our revert; the engine is slow.",
             (
                 *push("bad1"),
-                hands(1 + more, "git_changes", "git_will_lose_an_answer"),
+                hands(2 + more, "git_changes", "git_will_lose_an_answer"),
                 hands(1, "a_rejected_version_is_pushed", "stable_is_pushed_again", "somebody_asks_to_retry"),
             ),
             start,
             crashes=more,
-            lag=True,
+            lag=deep,
         ),
         Scenario(
             "commands",

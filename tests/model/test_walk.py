@@ -9,9 +9,9 @@ from tests.model.scenarios import DEEP, SCENARIOS
 from tests.model.walk import Scenario, walk
 from tests.property.promises import PROMISES
 
-MEETS = {
+MEETS: dict[str, set[str]] = {
     "versions": {*Stage} - {Stage.UNDO} | {Phase.ROLLING_BACK, Phase.REVERTING},
-    "Git": {Phase.AWAITING_GIT},
+    "slow parts": {Phase.AWAITING_GIT},
     "people twice": {Phase.PAUSED},
     "two replicas": {Stage.UNDO},
     "first sight": {Phase.PENDING},
