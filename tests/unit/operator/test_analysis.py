@@ -17,6 +17,10 @@ from canary.operator.clock import FakeClock
 from canary.operator.telemetry import Telemetry
 
 
+TURNS = 100
+"""Of the loop, after which nothing is left to do without time or an answer: several times what twenty releases need."""
+
+
 class Source:
     """Two tracks whose counters grow by 100 a second; every tenth request of the canary is bad, no other."""
 
@@ -85,12 +89,16 @@ async def judged(source: Source, keys: int, seconds: int) -> tuple[Analyses, lis
 
 
 async def answered(telemetry: Telemetry, source: str) -> None:
-    """Wait until a source's queries are answered and judged: its threads work in real time."""
+    """Wait until a source's queries are answered and judged: its threads work in real time, the loop by its turns.
+
+    A look takes a turn for each release, and only then the ticker sleeps again: a clock that went on before would have
+    it sleep too long.
+    """
     labels = {"source": source}
     async with asyncio.timeout(30):
         while telemetry.registry.get_sample_value("canary_queries_in_progress", labels):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
-    for _ in range(20):
+    for _ in range(TURNS):
         await asyncio.sleep(0)
 
 
