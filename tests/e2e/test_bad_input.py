@@ -132,7 +132,7 @@ def test_a_protected_branch_leaves_traffic_at_zero_and_is_tried_again_until_it_l
 ) -> None:
     shop = shops.open("protected")
     shop.repository.refuse_pushes("GH006: Protected branch update failed")
-    with shop.load(200) as clients:
+    with shop.load(100) as clients:
         shop.answers("v1", clients)
         bad = shop.push("v2", **BAD)
         shop.answers("v2", clients)
@@ -156,7 +156,7 @@ def test_a_change_that_no_commit_brought_is_rolled_back_and_nothing_is_reverted(
     shop = shops.open("by-hand")
     head = shop.repository.head()
     where = "deployment/checkout", "-n", shop.namespace
-    with shop.load(200) as clients:
+    with shop.load(100) as clients:
         shop.answers("v1", clients)
         shop.lab.kubectl("set", "env", *where, "ERROR_RATIO=0.7")
         shop.wait_for_phase("AwaitingGit", seconds=120)

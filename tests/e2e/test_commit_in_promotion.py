@@ -123,22 +123,22 @@ def bad_ones(shops: Shops, *stages: str) -> None:
     assert not bad & seen.ran, "a version that was caught had pods of the Deployment"
 
 
-@STORIES
+@STORIES.long
 def test_good_commits_before_the_deployment_is_let_go_supersede_what_was_being_promoted(shops: Shops) -> None:
     good_ones(shops, "Shift", "Bake", "Pin")
 
 
-@STORIES
+@STORIES.long
 def test_a_good_commit_in_mid_roll_and_one_while_traffic_returns_wait_for_their_turn(shops: Shops) -> None:
     good_ones(shops, "Replace", "Return")
 
 
-@STORIES
+@STORIES.long
 def test_a_bad_commit_in_mid_roll_and_one_while_traffic_returns_are_caught_after_the_promotion(shops: Shops) -> None:
     bad_ones(shops, "Replace", "Return")
 
 
-@STORIES
+@STORIES.long
 def test_a_verdict_that_fails_in_mid_roll_undoes_it_and_a_commit_that_comes_then_is_released_after_it(
     shops: Shops,
 ) -> None:

@@ -100,7 +100,7 @@ def test_a_revert_waits_for_git_alone_and_the_next_step_for_metrics_alone(lab: L
         opening = pool.submit(shops.open, "git-down")
         steps = ((10, "15s", "25s"), (50, "60s", "90s"))
         good, bad = shops.open("no-data", no_data_after="5s", steps=steps), opening.result()
-    with bad.load(200) as clients, good.load(100) as others:
+    with bad.load(100) as clients, good.load(100) as others:
         bad.answers("v1", clients)
         good.answers("v1", others)
         good.push("v2", version="v2")

@@ -178,7 +178,9 @@ def test_a_cluster_rebuilt_from_git_learns_of_the_rejected_version_from_gits_not
 def lose(shop: QuickShop) -> None:
     """Delete the namespace with everything in it, and wait until it is gone."""
     shop.lab.kubectl("delete", "rollouts.canary.delivery", "--all", "-n", shop.namespace, "--timeout=60s")
-    shop.lab.kubectl("delete", "namespace", shop.namespace, "--timeout=120s")
+    shop.lab.kubectl("delete", "namespace", shop.namespace, "--wait=false")
+    named = "get", "namespace", shop.namespace, "--ignore-not-found", "-o", "name"
+    shop.wait("its end", lambda: not shop.lab.kubectl(*named), seconds=240)
 
 
 def list_of(shop: QuickShop, data: dict[str, str]) -> dict[str, Any]:

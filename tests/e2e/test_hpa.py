@@ -274,7 +274,7 @@ def test_our_count_is_that_of_kubernetes_own_controller(shops: Shops) -> None:
         shop.wait(
             f"a size of {expected or drawn.current}, {told}",
             lambda name=drawn.name, sizes=expected or [drawn.current]: controller_size(shop, name) in sizes,
-            seconds=20,
+            seconds=60,
         )
         lively += bool(expected) and drawn.current not in expected
     assert lively > 6, "the cases are too dull to show anything"

@@ -129,7 +129,7 @@ def test_clients_in_the_cluster_lose_no_request_when_the_rollout_is_deleted_whil
     assert not shop.pinned()
 
 
-@STORIES
+@STORIES.long
 def test_new_pods_that_are_cold_lose_their_traffic_until_they_are_warm_and_nothing_is_reverted(shops: Shops) -> None:
     """The canary's pods are warm; those that the roll brings fail two requests of three in their first minute."""
     cold = (("COLD_S", "60"), ("COLD_ERROR_RATIO", "0.7"), ("COLD_EXCEPT", "-canary-"))

@@ -75,6 +75,9 @@ def test_what_came_while_the_operator_was_away_is_begun_at_once_when_it_is_back(
 def test_at_rest_the_operator_writes_nothing_but_its_lease(lab: Lab, operator: Operator, shops: Shops) -> None:
     shops.close()  # the releases of the tests before
     shop = shops.open("rest")
+    shop.wait(
+        "stable's commit, which Flux writes down after it has applied it", lambda: shop.status()["stable"]["commit"]
+    )
     shop.wait("the operator to come to rest", lambda: _unchanged(shop, 3.0), seconds=60)
     before, counted = versions(shop), writes()
     time.sleep(AT_REST_SECONDS)  # not for luck: what is claimed is that nothing happens meanwhile

@@ -88,7 +88,7 @@ def log_of(shop: QuickShop, *arguments: str) -> list[str]:
 @STORIES
 def test_a_good_commit_is_promoted_step_by_step_and_no_request_fails(shops: Shops) -> None:
     shop = shops.open("good", replicas=3, steps=((5, "3s", "6s"), (20, "3s", "6s"), (50, "3s", "6s")))
-    with shop.load(200) as clients, watched(shop) as seen:
+    with shop.load(100) as clients, watched(shop) as seen:
         shop.answers("v1", clients)
         shop.push("v2", version="v2")
         status = shop.settle("shop/checkout:v2", seconds=300)
@@ -110,7 +110,7 @@ def test_a_bad_commit_loses_its_traffic_and_only_it_is_reverted_in_git(shops: Sh
     healthy = shop.push("A fourth pod", replicas=4)
     shop.wait("the fourth pod", lambda: shop.deployment()["status"].get("readyReplicas") == 4)
     pods = shop.pods()
-    with shop.load(200) as clients, watched(shop) as seen:
+    with shop.load(100) as clients, watched(shop) as seen:
         shop.answers("v1", clients)
         bad = shop.push("v2: a new engine", **BAD)
         shop.answers("v2", clients)
@@ -141,7 +141,7 @@ def test_a_bad_commit_loses_its_traffic_and_only_it_is_reverted_in_git(shops: Sh
 @STORIES
 def test_a_rejected_version_is_refused_when_it_comes_again_and_tried_again_when_asked(shops: Shops) -> None:
     shop = shops.open("again")
-    with shop.load(200) as clients:
+    with shop.load(100) as clients:
         shop.answers("v1", clients)
         shop.push("v2", **BAD)
         shop.settle("shop/checkout:v1", seconds=120)
@@ -291,7 +291,7 @@ def test_a_rollout_that_is_deleted_in_mid_release_leaves_stable_serving_and_the_
 @STORIES
 def test_a_namespace_in_which_a_version_was_rejected_can_be_deleted(shops: Shops) -> None:
     shop = shops.open("namespace")
-    with shop.load(200) as clients:
+    with shop.load(100) as clients:
         shop.answers("v1", clients)
         shop.push("v2", **BAD)
         shop.settle("shop/checkout:v1", seconds=120)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from lab.cluster import CommandFailed
 from tests.e2e.shops import QuickShop, Shops
 from tests.e2e.stories import Stories
 
@@ -22,11 +23,21 @@ def by_hand(shop: QuickShop, replicas: int) -> None:
 
 
 def as_an_autoscaler(shop: QuickShop, replicas: int) -> None:
-    """A PUT of the scale subresource, with the rights that Kubernetes' own autoscaler has."""
+    """A PUT of the scale subresource, with the rights that Kubernetes' own autoscaler has; like it, again if it loses."""
     path = f"/apis/apps/v1/namespaces/{shop.namespace}/deployments/checkout/scale"
-    scale = json.loads(shop.lab.kubectl("get", "--raw", path, HPA))
-    scale["spec"]["replicas"] = replicas
-    shop.lab.kubectl("replace", "--raw", path, "-f", "-", HPA, input=json.dumps(scale))
+
+    def put() -> bool:
+        scale = json.loads(shop.lab.kubectl("get", "--raw", path, HPA))
+        scale["spec"]["replicas"] = replicas
+        try:
+            shop.lab.kubectl("replace", "--raw", path, "-f", "-", HPA, input=json.dumps(scale))
+        except CommandFailed as error:
+            if "Conflict" not in str(error):
+                raise
+            return False
+        return True
+
+    shop.wait("the autoscaler's write", put)
 
 
 def as_keda(shop: QuickShop, replicas: int) -> None:

@@ -76,7 +76,7 @@ def opened(shops: Shops, kind: type[QuickApp], name: str, **changes: Any) -> Qui
 
 def released_and_reverted(shop: QuickShop) -> None:
     """Release a good version, then a bad one, under load."""
-    with shop.load(100) as clients:
+    with shop.load(60) as clients:
         shop.answers("v1", clients)
         failed = clients.counts().failed  # while the gateway did not know a route that the operator had just made
         shop.push("v2", version="v2")
