@@ -18,7 +18,10 @@ from canary.errors import ApiConflict, ApiUnavailable, CanaryError, Forbidden, N
 from canary.operator.kinds import Kind, Obj
 
 REQUEST_TIMEOUT_SECONDS: Final = 10.0
-"""For one request. A quarter of it would do on a healthy cluster; the Lease's renewal brings its own, shorter limit."""
+"""For one request that reads. A quarter of it would do on a healthy cluster."""
+WRITE_TIMEOUT_SECONDS: Final = 4.0
+"""For one that writes: less than the Lease's margin, so that no write of a leader is waited for when another may lead. The
+Lease's renewal brings its own limit."""
 
 PatchBody: TypeAlias = Obj | list[Obj]
 """A merge patch (an object) or a JSON patch (a list of operations)."""
@@ -199,15 +202,16 @@ class KubernetesApi:
             self.writes[kind.kind] += 1
             if self._count is not None:
                 self._count(kind.kind, method)
+        limit = REQUEST_TIMEOUT_SECONDS if method == "get" else WRITE_TIMEOUT_SECONDS
         try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+            async with asyncio.timeout(limit):
                 response = await self._dynamic.request(
                     method,
                     path,
                     serialize=False,
                     query_params=[],
                     header_params={},
-                    _request_timeout=REQUEST_TIMEOUT_SECONDS,
+                    _request_timeout=limit,
                     **params,
                 )
                 text = await response.read()

@@ -16,7 +16,6 @@ from canary.operator.analysis import Analyses, Wanted
 from canary.operator.clock import FakeClock
 from canary.operator.telemetry import Telemetry
 
-
 TURNS = 100
 """Of the loop, after which nothing is left to do without time or an answer: several times what twenty releases need."""
 
