@@ -20,7 +20,7 @@ from canary.operator.kinds import Kind, Obj
 REQUEST_TIMEOUT_SECONDS: Final = 10.0
 """For one request that reads. A quarter of it would do on a healthy cluster."""
 WRITE_TIMEOUT_SECONDS: Final = 4.0
-"""For one that writes: less than the Lease's margin, so that no write of a leader is waited for when another may lead. The
+"""For one that writes: less than the Lease's margin, so that no leader waits for a write when another may lead. The
 Lease's renewal brings its own limit."""
 
 PatchBody: TypeAlias = Obj | list[Obj]
