@@ -56,7 +56,7 @@ unit: programs ## tests that need no lab
 	$(UNIT)
 
 .PHONY: e2e
-e2e: binaries ## tests on the lab, in two labs at the same time
+e2e: binaries ## tests on the lab
 	$(BIN)/python -m tests.e2e
 
 # The lab's programs are built while the tests that need none run.

@@ -1,6 +1,6 @@
 """The lab for the end-to-end tests: started once, mended after each test.
 
-`python -m lab exec -- pytest tests/e2e` runs them; `python -m tests.e2e` does so in two labs at the same time. Outside of the lab's network they are skipped with one loud line,
+`python -m lab exec -- pytest tests/e2e` runs them; `python -m tests.e2e` does so in two labs. Outside of the lab's network they are skipped with one loud line,
 but never with CI=true or CANARY_LAB=1: there a missing lab is a failure.
 """
 

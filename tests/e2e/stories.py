@@ -8,8 +8,8 @@
 Each runs in a thread of its own, with shops that are closed when it ends; its test takes its outcome. What they share
 is the lab and one operator, so none of them may break a part of it.
 
-Of one module they begin together; with `--stories=only` those of all modules do, in a lab of their own, while another
-lab runs what cannot be told beside others (`python -m tests.e2e`).
+Of one module they begin together; with `--stories=only` those of all modules do, in a lab of their own; another
+lab is for what cannot be told beside others (`python -m tests.e2e`).
 """
 
 from __future__ import annotations
