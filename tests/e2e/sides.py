@@ -71,7 +71,7 @@ def _look(shop: QuickShop, seen: Sides) -> None:
     if before != after:
         return  # what was read in between belongs to neither
     weight, size = after[1] or 0, shop.app.replicas
-    if weight < 100 and root < size:
+    if after[1] is not None and weight < 100 and root < size:  # without a canary a pod may be unready by itself
         seen.short.append(f"{100 - weight} % on {root} of {size} pods of the root Service: {_told(shop)}")
     if weight and canary < math.ceil(size * weight / 100):
         seen.short.append(f"{weight} % on {canary} of {size} canary pods: {_told(shop)}")

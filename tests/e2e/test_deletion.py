@@ -58,7 +58,9 @@ MOMENTS = {
     "the_deployment_rolls": Moment(_stage("Replace"), QUICK, runs="v2", held=False),
     "the_service_is_pinned_to_the_new_pods": Moment(_stage("Repin"), QUICK, runs="v2", held=False),
     "traffic_returns": Moment(_stage("Return"), QUICK, runs="v2", held=False),
-    "it_rolls_back": Moment(_phase("RollingBack", "Reverting"), {"steps": ((50, *LONG),)}, command="abort"),
+    "it_rolls_back": Moment(
+        _phase("RollingBack", "Reverting", "AwaitingGit"), {"steps": ((50, *LONG),)}, command="abort"
+    ),
     "it_waits_for_git": Moment(_phase("AwaitingGit"), {"steps": ((50, *LONG),)}, command="abort"),
     "a_roll_is_undone": Moment(_stage("Undo"), QUICK, command="abort", commanded_at="Replace"),
 }
