@@ -64,14 +64,18 @@ def _look(shop: QuickShop, seen: Sides) -> None:
     ready = _ready(shop)
     after = _route(shop)
     root, canary = ready["checkout"], ready["checkout-canary"]
-    for item in shop.items(SETS):
-        if item["spec"]["replicas"] and item["metadata"]["ownerReferences"][0]["name"] == "checkout":
-            seen.ran.add(item["spec"]["template"]["spec"]["containers"][0]["image"])
+    images = {
+        item["spec"]["template"]["spec"]["containers"][0]["image"]
+        for item in shop.items(SETS)
+        if item["spec"]["replicas"] and item["metadata"]["ownerReferences"][0]["name"] == "checkout"
+    }
+    seen.ran |= images
     seen.empty += not root
     if before != after:
         return  # what was read in between belongs to neither
     weight, size = after[1] or 0, shop.app.replicas
-    if after[1] is not None and weight < 100 and root < size:  # without a canary a pod may be unready by itself
+    released = after[1] is not None or len(images) > 1  # else no release is under way: a pod may be unready by itself
+    if released and weight < 100 and root < size:
         seen.short.append(f"{100 - weight} % on {root} of {size} pods of the root Service: {_told(shop)}")
     if weight and canary < math.ceil(size * weight / 100):
         seen.short.append(f"{weight} % on {canary} of {size} canary pods: {_told(shop)}")

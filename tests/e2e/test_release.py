@@ -96,6 +96,7 @@ def test_a_good_commit_is_promoted_step_by_step_and_no_request_fails(shops: Shop
         counts = clients.stop()
     assert status["history"][0]["outcome"] == "Promoted"
     assert counts.failed == 0, counts.failures
+    assert counts.dropped == 0
     assert seen.weights == [0, 5, 20, 50, 100, 90, 50, 0]
     assert not seen.met, "clients of the Service met a canary before promotion was decided"
     assert seen.met_later, "the Service was never pinned to the canary, so the Deployment rolled under its clients"
