@@ -36,7 +36,8 @@ from canary.metrics.source import (
     answer,
     answers,
 )
-from tests.contract.metrics.conftest import LOCAL, Exporter, free_port, wait_for
+from tests.contract.metrics.conftest import Exporter
+from tests.contract.running import LOCAL, free_port, wait_for
 
 
 @pytest.fixture

@@ -1,0 +1,61 @@
+"""Every template of the library meets every scenario: its real queries, a real Prometheus, the operator's judges.
+
+Time is the scenario's: each look is asked for its own instant, so that a release of fifteen minutes takes as long as
+its queries. The verdicts are in `analysis/scenarios/`.
+"""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from canary.api.parse import parse_template
+from canary.metrics.planner import plan
+from canary.metrics.prometheus import PrometheusSource
+from canary.metrics.session import AnalysisSession
+from canary.metrics.source import answers
+from canary.metrics.templates import metrics_of
+from tests.contract.templates.exposition import tracks
+from tests.contract.templates.files import TEMPLATES, Expected, scenarios_of
+from tests.contract.templates.worlds import LASTS, SCENARIOS, START, pods
+
+EVERY = 30
+"""Seconds between looks."""
+
+
+def judged(template: str, source: PrometheusSource) -> dict[str, AnalysisSession]:
+    """The sessions of all scenarios after the release, looked at together as the operator does."""
+    parsed = parse_template(yaml.safe_load(TEMPLATES[template].read_text(encoding="utf-8")))
+    args = scenarios_of(template).args
+    sessions = {
+        name: AnalysisSession.start(
+            metrics_of(parsed, args, tracks(template, name)), started_at=float(START)
+        ).with_ready_pods(
+            {f"checkout-canary-{pod.name}": START + pod.born + 20.0 for pod in pods(scenario) if pod.canary}
+        )
+        for name, scenario in SCENARIOS.items()
+    }
+    for seconds in range(EVERY, LASTS + 1, EVERY):
+        at = float(START + seconds)
+        planned = plan(need for session in sessions.values() for need in session.needs(at))
+        replies = planned.replies(answers({"default": source}, planned.queries))
+        sessions = {name: session.ingest(at, replies) for name, session in sessions.items()}
+    return sessions
+
+
+def fits(said: str, expected: Expected) -> bool:
+    return said in {"pass", "inconclusive"} if expected == "not-fail" else said == expected
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_template_says_in_each_scenario_what_it_should(template: str, source: PrometheusSource):
+    sessions = judged(template, source)
+    wrong = []
+    for metric, by_scenario in scenarios_of(template).expect.items():
+        for scenario, expected in by_scenario.items():
+            reading = next(
+                each.reading() for each in sessions[scenario].judged if each.metric.name.endswith(f"/{metric}")
+            )
+            if not fits(reading.outcome.value.lower(), expected):
+                wrong.append(f"{metric}, {scenario}: expected {expected}, is {reading.outcome}: {reading.message}")
+    assert not wrong, "\n" + "\n".join(wrong)
