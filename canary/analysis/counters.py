@@ -1,97 +1,53 @@
-"""One counter metric of one release: series go in, intervals are cut, and both judges' sums grow.
+"""One event metric of one release: series go in, intervals are cut, and both judges' sums grow.
 
 Time is a grid: the intervals' edges are the start plus multiples of a step, whenever the operator looks. So a replica
 that takes over, or reads again what a missed tick left out, cuts the same intervals and reaches the same evidence. (A
 target that is late by more than 2.2 scrape intervals can make a difference of that one target's one interval.)
+
+A counter has one row of bad requests. A histogram has a row for each bound, of the requests above it; all rows share
+the intervals and the total.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from canary.analysis import blocks as stable_blocks
 from canary.analysis import dispersion, threshold
 from canary.analysis.compare import WARM_UP_SECONDS, CompareState, Interval, advance
-from canary.analysis.metric import Compare, CounterMetric
-from canary.analysis.samples import GAP_INTERVALS, Labels, Reading, Scraped, Series, by_label, scrape_interval, total
+from canary.analysis.counted import HISTORY_SECONDS, CounterState
+from canary.analysis.metric import Compare, Direction, EventMetric
+from canary.analysis.samples import Reading, Scraped, Series, by_label, scrape_interval, total
 from canary.analysis.verdict import SideSummary
 
 FloatArray = NDArray[np.float64]
-
-HISTORY_SECONDS = dispersion.WINDOW_SECONDS
-"""How far before the start stable is read, so that its dispersion is known from the first look on."""
-USUAL_INTERVAL = 15.0
-"""Scrape interval in seconds that is assumed until two samples of a series tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackSeries:
     """One answer, told apart by track and kind."""
 
-    candidate_bad: Sequence[Series] = ()
+    candidate_bad: tuple[Sequence[Series], ...] = ((),)
+    """By row."""
     candidate_total: Sequence[Series] = ()
-    stable_bad: Sequence[Series] = ()
+    stable_bad: tuple[Sequence[Series], ...] = ((),)
     stable_total: Sequence[Series] = ()
+    inverted: bool = False
+    """Whether the rows hold the good requests, as a histogram's buckets do: bad is then the total less these."""
 
     def every(self) -> tuple[Series, ...]:
         """All of them."""
-        return (*self.candidate_bad, *self.candidate_total, *self.stable_bad, *self.stable_total)
-
-
-@dataclass(frozen=True, slots=True)
-class CounterState:
-    """What was counted since the start."""
-
-    started_at: float
-    """Unix seconds; the grid's origin."""
-    edge: float
-    """Unix seconds up to which everything is counted."""
-    compare: CompareState
-    """Of one row."""
-    bounds: threshold.ThresholdState = field(default_factory=threshold.ThresholdState)
-    candidate: SideSummary = field(default_factory=SideSummary)
-    """Warm and cold requests together."""
-    cold: SideSummary = field(default_factory=SideSummary)
-    """Those of them that came while a pod warmed up."""
-    stable: SideSummary = field(default_factory=SideSummary)
-    window: tuple[tuple[float, float], ...] = ()
-    """The candidate's `(bad, total)` of the intervals in the threshold's present window."""
-    blocks: Mapping[int, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
-    """Stable's `(bad, total)` by block of 60 s and by part: what dispersion is measured on."""
-    phi: float = float("nan")
-    """Dispersion in use; NaN until it can be measured."""
-    interval: float = USUAL_INTERVAL
-    """Scrape interval in seconds, as measured last."""
-    read_history: bool = False
-    candidate_seen: float | None = None
-    """Unix seconds of the candidate's newest sample."""
-    stable_seen: float | None = None
-    known: frozenset[Labels] = frozenset()
-    """The candidate's targets that have been counted: they are not born again when they were away."""
-
-    @classmethod
-    def start(cls, started_at: float) -> CounterState:
-        """Nothing counted yet."""
-        return cls(started_at, started_at, CompareState.fresh(1))
-
-    @property
-    def max_gap(self) -> float:
-        """Seconds without a sample after which a target counts as gone."""
-        return GAP_INTERVALS * self.interval
-
-    @property
-    def read_from(self) -> float:
-        """Unix seconds from which on samples are needed now: what lies before the edge and joins up with it."""
-        start = self.edge if self.read_history else self.started_at - HISTORY_SECONDS
-        return start - 2 * self.max_gap
+        rows = (each for row in (*self.candidate_bad, *self.stable_bad) for each in row)
+        return (*rows, *self.candidate_total, *self.stable_total)
 
 
 def count(
     state: CounterState,
-    metric: CounterMetric,
+    metric: EventMetric,
     found: TrackSeries,
     ready_at: Mapping[str, float],
     *,
@@ -103,7 +59,7 @@ def count(
     Parameters
     ----------
     found
-        Raw samples between `read_from` and `read_until`, Unix seconds.
+        Raw samples between `read_from` and `read_until`, Unix seconds; of as many rows as the state.
     ready_at
         By pod, when each of the candidate's became ready.
     """
@@ -129,40 +85,67 @@ def count(
 
     warm_up = metric.judge.warm_up_seconds if isinstance(metric.judge, Compare) else WARM_UP_SECONDS
     cold = _cold(found.candidate_total, metric.split, ready_at, edges, warm_up)
-    c_bad, w_bad = _by_warmth(found.candidate_bad, cold, edges, scraped, how, metric.split)
     c_total, w_total = _by_warmth(found.candidate_total, cold, edges, scraped, how, metric.split)
+    by_row = [_by_warmth(row, cold, edges, scraped, how, metric.split) for row in found.candidate_bad]
+    c_bad = _bad(np.array([warm for warm, _ in by_row]), c_total, inverted=found.inverted)
+    w_bad = _bad(np.array([chilly for _, chilly in by_row]), w_total, inverted=found.inverted)
     parts = _parts(found, metric.split, edges, scraped, how)
-    s_bad = np.sum([bad for bad, _ in parts.values()], axis=0) if parts else np.zeros(intervals)
+    s_bad = np.sum([bad for bad, _ in parts.values()], axis=0) if parts else np.zeros_like(c_bad)
     s_total = np.sum([n for _, n in parts.values()], axis=0) if parts else np.zeros(intervals)
 
-    cut = Interval.of(c_bad, c_total, s_bad, s_total, w_bad, w_total)
-    compare = state.compare
     if isinstance(metric.judge, Compare):
-        # Intervals are rows here: each has its own pi, and their exponents are summed, never their counts.
-        each = advance(CompareState.fresh(intervals), cut, metric.judge.tolerated_ratio)
-        compare = CompareState(
-            compare.against + each.against.sum(axis=0),
-            compare.cold + each.cold.sum(axis=0),
-            compare.favour + each.favour.sum(axis=0),
-        )
+        state = _compare(state, metric.judge, (c_bad, c_total), (s_bad, s_total), (w_bad, w_total))
+    pin = state.pin
     state = replace(
         state,
         edge=float(edges[-1]),
-        compare=compare,
-        candidate=_add(state.candidate, c_bad + w_bad, c_total + w_total),
-        cold=_add(state.cold, w_bad, w_total),
-        stable=_add(state.stable, s_bad, s_total),
-        blocks=_into_blocks(state.blocks, parts, edges[:-1] - state.started_at),
+        candidate=_add(state.candidate, c_bad[pin] + w_bad[pin], c_total + w_total),
+        cold=_add(state.cold, w_bad[pin], w_total),
+        stable=_add(state.stable, s_bad[pin], s_total),
+        candidate_bad=state.candidate_bad + (c_bad + w_bad).sum(axis=1),
+        stable_bad=state.stable_bad + s_bad.sum(axis=1),
+        blocks=stable_blocks.filled(state.blocks, parts, edges[:-1] - state.started_at),
         known=state.known | {each.target for each in found.candidate_total if each.times[0] <= edges[-1]},
     )
-    state = _measure(state, metric, c_bad + w_bad, c_total + w_total)
+    state = _measure(state, metric, c_bad[pin] + w_bad[pin], c_total + w_total)
     return _measure_dispersion(state)
 
 
-def skip(state: CounterState, until: float, step: float) -> CounterState:
-    """Give up on the time before `until`, Unix seconds, in steps of the grid: nothing is known of it, nor will be."""
-    steps = int((until - state.edge) // step)
-    return replace(state, edge=state.edge + step * steps, read_history=True) if steps > 0 else state
+Side = tuple[FloatArray, FloatArray]
+"""One side's bad requests, shape (rows, intervals), and all of them, shape (intervals,)."""
+
+
+def _compare(state: CounterState, judge: Compare, candidate: Side, stable: Side, cold: Side) -> CounterState:
+    """Add the intervals to the evidence: each has its own pi, so exponents are summed, never counts."""
+    compare, lower = state.compare, state.lower
+    if judge.direction is not Direction.DECREASE:
+        compare = _sum(compare, _interval(candidate, stable, cold), judge.tolerated_ratio)
+    if judge.direction is not Direction.INCREASE:
+        # "Below stable's divided by r0" is "stable's is above r0 times the candidate's". What comes while pods warm up
+        # is left out: caches that are cold make nobody better.
+        nothing = (np.zeros_like(cold[0]), np.zeros_like(cold[1]))
+        lower = _sum(lower, _interval(stable, candidate, nothing), judge.tolerated_ratio)
+    return replace(state, compare=compare, lower=lower)
+
+
+def _interval(first: Side, second: Side, cold: Side) -> Interval:
+    """Every row's every interval as a row, the intervals of one row beside each other."""
+    flat = []
+    for bad, every in (first, second, cold):
+        flat += [bad.ravel(), np.broadcast_to(every, bad.shape).ravel()]
+    return Interval.of(*flat)
+
+
+def _sum(state: CompareState, cut: Interval, tolerated_ratio: float) -> CompareState:
+    rows = len(state.against)
+    each = advance(CompareState.fresh(len(cut.candidate_bad)), cut, tolerated_ratio)
+
+    def added(before: FloatArray, now: FloatArray) -> FloatArray:
+        return np.asarray(before + now.reshape(rows, -1, now.shape[-1]).sum(axis=1))
+
+    return CompareState(
+        added(state.against, each.against), added(state.cold, each.cold), added(state.favour, each.favour)
+    )
 
 
 def _cold(
@@ -202,22 +185,27 @@ def _by_warmth(
     return warm, chilly
 
 
+def _bad(rows: FloatArray, every: FloatArray, *, inverted: bool) -> FloatArray:
+    return np.maximum(every - rows, 0.0) if inverted else rows
+
+
 def _parts(
     found: TrackSeries, split: str, edges: FloatArray, scraped: Scraped, how: Reading
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Stable's increments `(bad, total)` by part."""
-    bad, every = by_label(found.stable_bad, split), by_label(found.stable_total, split)
-    return {
-        part: (
-            total(bad.get(part, ()), edges, scraped, how, newborn=False),
-            total(every.get(part, ()), edges, scraped, how, newborn=False),
-        )
-        for part in sorted({*bad, *every})
-    }
+    """Stable's increments by part: bad by row, shape (rows, intervals), and all."""
+    every = by_label(found.stable_total, split)
+    rows = [by_label(row, split) for row in found.stable_bad]
+    names = sorted({*every, *(part for row in rows for part in row)})
+    parts = {}
+    for part in names:
+        n = total(every.get(part, ()), edges, scraped, how, newborn=False)
+        counted = [total(row.get(part, ()), edges, scraped, how, newborn=False) for row in rows]
+        parts[part] = (_bad(np.array(counted), n, inverted=found.inverted), n)
+    return parts
 
 
 def _read_history(
-    state: CounterState, metric: CounterMetric, found: TrackSeries, scraped: Scraped, how: Reading
+    state: CounterState, metric: EventMetric, found: TrackSeries, scraped: Scraped, how: Reading
 ) -> CounterState:
     """Measure stable's dispersion on the minutes before the start."""
     back = int(HISTORY_SECONDS // dispersion.BLOCK_SECONDS)
@@ -225,41 +213,18 @@ def _read_history(
         [state.started_at + dispersion.BLOCK_SECONDS * index for index in range(-back, 1)], dtype=np.float64
     )
     parts = _parts(found, metric.split, edges, scraped, how)
-    blocks = _into_blocks({}, parts, edges[:-1] - state.started_at)
+    blocks = stable_blocks.filled({}, parts, edges[:-1] - state.started_at)
     return _measure_dispersion(replace(state, blocks=blocks, read_history=True))
-
-
-def _into_blocks(
-    blocks: Mapping[int, Mapping[str, tuple[float, float]]],
-    parts: Mapping[str, tuple[FloatArray, FloatArray]],
-    since_start: FloatArray,
-) -> dict[int, dict[str, tuple[float, float]]]:
-    """Add increments to their blocks; older blocks than the window's are dropped."""
-    filled = {index: dict(block) for index, block in blocks.items()}
-    indices = (since_start // dispersion.BLOCK_SECONDS).astype(int)
-    for part, (bad, every) in parts.items():
-        for index, x, n in zip(indices.tolist(), bad.tolist(), every.tolist(), strict=True):
-            before = filled.setdefault(index, {}).get(part, (0.0, 0.0))
-            filled[index][part] = (before[0] + x, before[1] + n)
-    keep = int(dispersion.WINDOW_SECONDS // dispersion.BLOCK_SECONDS)
-    newest = max(filled, default=0)
-    # The newest block is still being filled, so one more is kept.
-    return {index: block for index, block in sorted(filled.items()) if index >= newest - keep}
 
 
 def _measure_dispersion(state: CounterState) -> CounterState:
     """Estimate phi from the full blocks."""
     present = (state.edge - state.started_at) // dispersion.BLOCK_SECONDS
-    full = [block for index, block in state.blocks.items() if index < present]
-    parts = sorted({part for block in full for part in block})
-    if len(parts) < 2 or not full:
-        return state
-    table = np.array([[block.get(part, (0.0, 0.0)) for part in parts] for block in full])
-    measured = dispersion.of_stable(table[np.newaxis, :, :, 0], table[np.newaxis, :, :, 1])
-    return replace(state, phi=float(measured.used[0]))
+    measured = stable_blocks.phi(state.blocks, present)
+    return state if measured is None else replace(state, phi=measured)
 
 
-def _measure(state: CounterState, metric: CounterMetric, bad: FloatArray, every: FloatArray) -> CounterState:
+def _measure(state: CounterState, metric: EventMetric, bad: FloatArray, every: FloatArray) -> CounterState:
     """Take a threshold's measurements, one at the end of each of its windows: the candidate's bad share in it."""
     if isinstance(metric.judge, Compare):
         return state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from canary.analysis.compare import TOLERATED_RATIO, WARM_UP_SECONDS
 from canary.analysis.samples import Track
@@ -11,6 +12,17 @@ INTERVAL_SECONDS = 10.0
 FEWEST_REQUESTS = 50
 """Default least number of the candidate's requests before a look counts as one. Arbitrary: with none bad among 50, the
 candidate's bad share is below 6 % with 95 % confidence."""
+
+
+class Direction(StrEnum):
+    """Which difference of the candidate's share of bad requests from stable's is bad."""
+
+    INCREASE = "increase"
+    """Above r0 times stable's."""
+    DECREASE = "decrease"
+    """Below stable's divided by r0."""
+    EITHER = "either"
+    """One of the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +38,8 @@ class Compare:
     """After a candidate's pod is ready, in which its requests count only against a tenfold share of bad ones."""
     alpha: float | None = None
     """Chance of a false alarm in one attempt; None: an even share of the attempt's."""
+    direction: Direction = Direction.INCREASE
+    """Which difference is bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,29 @@ class CounterMetric:
 
 
 @dataclass(frozen=True, slots=True)
+class HistogramMetric:
+    """Requests slower (or larger) than a bound, out of all, counted on both tracks by a histogram's buckets."""
+
+    name: str
+    """`template/metric`."""
+    source: str
+    buckets: str
+    """Selector of the raw `_bucket` series, `name{matchers}`, without the tracks' labels and without `le`."""
+    bound: float
+    """The objective, in the histogram's unit: one of its buckets. What is above it is bad."""
+    candidate: Track
+    """Labels that tell the candidate's series."""
+    stable: Track
+    """Labels that tell stable's series: the same names."""
+    judge: Compare | Threshold
+    critical: bool = True
+    interval_seconds: float = INTERVAL_SECONDS
+    """Distance of looks: the length of one interval."""
+    split: str = "pod"
+    """As of a `CounterMetric`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ValueMetric:
     """Any expression with one value."""
 
@@ -83,4 +120,6 @@ class ValueMetric:
     """Labels by which this release's value is taken from an answer for many; empty: the answer is one value."""
 
 
-Metric = CounterMetric | ValueMetric
+EventMetric = CounterMetric | HistogramMetric
+"""Bad events out of all."""
+Metric = CounterMetric | HistogramMetric | ValueMetric

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
+
+import numpy as np
 
 from canary.analysis import threshold
 from canary.analysis.compare import divisor, evidence
-from canary.analysis.counters import CounterState
-from canary.analysis.metric import Compare, CounterMetric, Metric, Threshold
+from canary.analysis.counted import CounterState
+from canary.analysis.histograms import average
+from canary.analysis.metric import Compare, Direction, EventMetric, HistogramMetric, Metric, Threshold
 from canary.analysis.verdict import SUSPICION, MetricReading, Outcome, Reason, SideSummary
 
 PASS_EVIDENCE: Final = math.log10(20)
@@ -27,10 +30,10 @@ class Trouble:
     """Unix seconds of the last time that data came (or of the start)."""
 
 
-def read_counter(
-    metric: CounterMetric, state: CounterState, alpha: float, trouble: Trouble | None, failed: MetricReading | None
+def read_events(
+    metric: EventMetric, state: CounterState, alpha: float, trouble: Trouble | None, failed: MetricReading | None
 ) -> MetricReading:
-    """Read a counter's metric.
+    """Read the metric of a counter or a histogram.
 
     Parameters
     ----------
@@ -45,10 +48,10 @@ def read_counter(
         return failed
     if isinstance(metric.judge, Threshold):
         return _read_bounds(metric, metric.judge, state.bounds, trouble, (state.candidate, state.stable))
-    found = evidence(state.compare, divisor([state.phi]))
-    against, favour = float(found.against[0]), float(found.favour[0])
+    against, favour, strong = _evidence(metric.judge, state)
     limit = -math.log10(alpha)
-    outcome, reason, why = _compare(metric.judge, state, against, favour, limit)
+    outcome, reason, why = _compare(metric, metric.judge, state, (against, favour), limit, strong)
+    phi = float(state.phi[state.pin])
     if trouble is not None and outcome is not Outcome.FAIL:
         outcome, reason, why = Outcome.ERROR, trouble.reason, trouble.message
     sides = f"canary {_side(state.candidate)}, stable {_side(state.stable)}"
@@ -66,7 +69,7 @@ def read_counter(
         no_data_since=trouble.since if trouble else None,
         message=f"{sides}: {why}",
         evidence_limit=limit,
-        dispersion=None if math.isnan(state.phi) else state.phi,
+        dispersion=None if math.isnan(phi) else phi,
         warming=state.cold,
     )
 
@@ -95,16 +98,39 @@ def odds(evidence_log10: float) -> str:
     return f"{10**evidence_log10:,.0f} to 1" if evidence_log10 >= 0 else f"1 to {10**-evidence_log10:,.0f}"
 
 
-def _compare(
-    judge: Compare, state: CounterState, against: float, favour: float, limit: float
-) -> tuple[Outcome, Reason, str]:
-    tolerated = f"{judge.tolerated_ratio:g} times stable's"
-    if against >= limit:
-        return (
-            Outcome.FAIL,
-            Reason.EVIDENCE_AGAINST,
-            f"the canary's bad share is above {tolerated}: {odds(against)} (fails at {odds(limit)})",
+def _evidence(judge: Compare, state: CounterState) -> tuple[float, float, int]:
+    """log10 of E against the candidate and for it, over all rows and directions; and the row with most against it.
+
+    In either direction: evidence against is the average of the two processes', and evidence for it, that it is neither
+    above nor below what is tolerated, the smaller one of the two.
+    """
+    d = divisor(state.phi)
+    found = [
+        evidence(each, d)
+        for each, asked in (
+            (state.compare, judge.direction is not Direction.DECREASE),
+            (state.lower, judge.direction is not Direction.INCREASE),
         )
+        if asked
+    ]
+    rows = np.logaddexp.reduce([each.against * math.log(10) for each in found]) / math.log(10) - math.log10(len(found))
+    favour = min(float(each.favour[state.pin]) for each in found)
+    return average(rows, state.pin), favour, int(np.argmax(rows))
+
+
+def _compare(
+    metric: EventMetric,
+    judge: Compare,
+    state: CounterState,
+    found: tuple[float, float],
+    limit: float,
+    strong: int,
+) -> tuple[Outcome, Reason, str]:
+    against, favour = found
+    what = f"share above {metric.bound:g}" if isinstance(metric, HistogramMetric) else "bad share"
+    if against >= limit:
+        said = f"the canary's {what} is {_beyond(judge)}: {odds(against)} (fails at {odds(limit)})"
+        return Outcome.FAIL, Reason.EVIDENCE_AGAINST, said + _where(state, strong)
     warm = state.candidate.count - state.cold.count
     if warm < judge.fewest_requests:
         need = f"{warm:,.0f} of {judge.fewest_requests:,.0f} canary requests so far"
@@ -112,14 +138,48 @@ def _compare(
         return Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_DATA, f"too few to say: {need}{beside}"
     if state.stable.count <= 0:
         return Outcome.INCONCLUSIVE, Reason.NOTHING_TO_COMPARE, "stable has no traffic to compare with"
-    if favour >= PASS_EVIDENCE:
-        return (
-            Outcome.PASS,
-            Reason.EVIDENCE_FOR,
-            f"the canary's bad share is within {tolerated}: {odds(favour)} (passes at {odds(PASS_EVIDENCE)})",
-        )
+    if favour >= PASS_EVIDENCE and against < SUSPICION:
+        said = f"the canary's {what} is {_within(judge)}: {odds(favour)} (passes at {odds(PASS_EVIDENCE)})"
+        return Outcome.PASS, Reason.EVIDENCE_FOR, said
     said = f"{odds(against)} against the canary (fails at {odds(limit)}), {odds(favour)} for it"
     return Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_EVIDENCE, f"undecided: {said}"
+
+
+def _beyond(judge: Compare) -> str:
+    above, below = f"above {judge.tolerated_ratio:g} times stable's", f"below stable's over {judge.tolerated_ratio:g}"
+    match judge.direction:
+        case Direction.INCREASE:
+            return above
+        case Direction.DECREASE:
+            return below
+        case Direction.EITHER:
+            return f"{above} or {below}"
+        case _:
+            assert_never(judge.direction)
+
+
+def _within(judge: Compare) -> str:
+    match judge.direction:
+        case Direction.INCREASE:
+            return f"within {judge.tolerated_ratio:g} times stable's"
+        case Direction.DECREASE:
+            return f"no less than stable's over {judge.tolerated_ratio:g}"
+        case Direction.EITHER:
+            return f"between stable's over {judge.tolerated_ratio:g} and {judge.tolerated_ratio:g} times stable's"
+        case _:
+            assert_never(judge.direction)
+
+
+def _where(state: CounterState, row: int) -> str:
+    """A histogram's bound at which the difference shows most, where it is not the objective's."""
+    if not state.above or row == state.pin:
+        return ""
+    sides = (
+        SideSummary(state.candidate.count, float(state.candidate_bad[row])),
+        SideSummary(state.stable.count, float(state.stable_bad[row])),
+    )
+    shares = " against ".join("none" if side.ratio is None else f"{side.ratio:.2%}" for side in sides)
+    return f"; most of it above {state.above[row]:g} ({shares} of stable's)"
 
 
 def _read_bounds(

@@ -39,6 +39,8 @@ NEXT: Final = {
     Reason.NOT_A_NUMBER: "Make the query give a number when there is no traffic, as with `or vector(0)`.",
     Reason.PARTIAL: "See to the metric source: some of its stores do not answer.",
     Reason.UNAVAILABLE: "See to the metric source; the release goes on by itself when it answers.",
+    Reason.BOUND_NOT_A_BUCKET: "Name one of the histogram's buckets as histogram.bound; the release then goes on.",
+    Reason.BUCKETS_CHANGED: "Give both versions the same buckets, or make the metric advisory while they change.",
     Reason.QUERY_INVALID: "Mend the template's query; the release goes on by itself then.",
 }
 """What to do next, by the reason that decided."""

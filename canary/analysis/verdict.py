@@ -65,6 +65,10 @@ class Reason(StrEnum):
     """ERROR: the source says that parts of its answer are missing."""
     UNAVAILABLE = "MetricsUnavailable"
     """ERROR: the source did not answer in time, or answered with an error."""
+    BOUND_NOT_A_BUCKET = "BoundNotABucket"
+    """ERROR: a histogram's objective is none of its buckets, on one of the tracks."""
+    BUCKETS_CHANGED = "BucketsChanged"
+    """ERROR: a histogram's buckets are others than when the judging began."""
     QUERY_INVALID = "QueryInvalid"
     """ERROR: the source refuses the query; somebody has to mend the template."""
 

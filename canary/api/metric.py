@@ -33,12 +33,14 @@ class Counter(SpecModel):
 
 
 class Histogram(SpecModel):
-    """Durations or sizes in a Prometheus histogram. Not served yet."""
+    """Durations or sizes in a Prometheus histogram: events above a bound, of all events."""
 
     buckets: Selector
-    """Instant selector of the `_bucket` series."""
+    """Instant selector of the `_bucket` series, for example `http_request_duration_seconds_bucket{handler="/pay"}`; no
+    function, no range, no `le`. Identity's labels are added to it, so leave them out."""
     bound: Number
-    """The service level objective, in the histogram's unit (seconds, as a rule), in quotes: one of its buckets."""
+    """The service level objective, in the histogram's unit (seconds, as a rule), in quotes: one of its buckets. What is
+    above it is bad. compare looks at the other buckets, too; threshold's min and max are shares above this bound."""
 
 
 class Value(SpecModel):
@@ -64,7 +66,7 @@ KINDS: Final = {"counter": "counter", "histogram": "histogram", "value": "value"
 JUDGES: Final = {"compare": "compare", "threshold": "threshold", "burn_rate": "burnRate", "custom": "custom"}
 _ONE_KIND: Final = "give exactly one of counter, histogram and value"
 _ONE_JUDGE: Final = "give exactly one judge: compare, threshold, burnRate or custom"
-_VALUE_NEEDS_THRESHOLD: Final = "a value is judged by threshold; compare needs a counter's events"
+_VALUE_NEEDS_THRESHOLD: Final = "a value is judged by threshold; compare needs the events of a counter or a histogram"
 
 
 class Metric(SpecModel):
@@ -93,11 +95,11 @@ class Metric(SpecModel):
     counter: Counter | None = None
     """Bad events of all events. Exactly one of counter, histogram, value."""
     histogram: Histogram | None = None
-    """Durations or sizes. Not served yet."""
+    """Durations or sizes above a bound. Exactly one of counter, histogram, value."""
     value: Value | None = None
     """Any PromQL. Exactly one of counter, histogram, value."""
     compare: Compare | None = None
-    """Judge: the canary against stable; needs a counter. Exactly one judge; all defaults are `compare: {}`."""
+    """Judge: the canary against stable; needs a counter or histogram. Exactly one judge; defaults: `compare: {}`."""
     threshold: Threshold | None = None
     """Judge: the canary against fixed bounds. Exactly one judge."""
     burn_rate: BurnRate | None = None
@@ -122,5 +124,9 @@ class Metric(SpecModel):
 
     def texts(self) -> tuple[str, ...]:
         """Every PromQL text in which variables may stand, identity's left out."""
-        parts = (self.counter and (self.counter.bad, self.counter.total), self.value and (self.value.query,))
+        parts = (
+            self.counter and (self.counter.bad, self.counter.total),
+            self.histogram and (self.histogram.buckets,),
+            self.value and (self.value.query,),
+        )
         return tuple(text for part in parts if part for text in part)

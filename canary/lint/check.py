@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from canary.analysis.metric import Compare, CounterMetric, Metric
+from canary.analysis.metric import Compare, EventMetric, Metric
 from canary.api.parse import parse_rollout, parse_template, problems_of
 from canary.api.rollout import Rollout, TemplateKind, TemplateRef
 from canary.api.template import Template
@@ -66,7 +66,7 @@ def _rollout(
         except SpecInvalid as error:
             yield document.finding(path, Level.ERROR, Rule.TEMPLATE, str(error))
     if traffic is not None:
-        compared = [m for m in metrics if isinstance(m, CounterMetric) and isinstance(m.judge, Compare)]
+        compared = [m for m in metrics if isinstance(m, EventMetric) and isinstance(m.judge, Compare)]
         share = rollout.spec.analysis.alpha.value / max(1, sum(m.critical for m in compared))
         judges = [
             (m.name, replace(m.judge, alpha=m.judge.alpha or share)) for m in compared if isinstance(m.judge, Compare)

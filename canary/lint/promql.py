@@ -30,6 +30,8 @@ def look_at_queries(document: Document, template: Template) -> Iterator[Finding]
         identity = template.spec.identity_of(metric)
         if metric.counter is not None:
             yield from _counter(document, metric.counter, f"{path}.counter", metric.name)
+        if metric.histogram is not None:
+            yield from _selector(document, metric.histogram.buckets, f"{path}.histogram", "buckets", metric.name)
         if metric.value is not None:
             yield from _value(document, metric.value, identity, f"{path}.value.query", metric.name)
         if identity is not None and not any("${namespace}" in text for text in identity.texts()):
@@ -41,18 +43,21 @@ def look_at_queries(document: Document, template: Template) -> Iterator[Finding]
             yield document.finding(where, Level.WARNING, Rule.IDENTITY, message)
 
 
+def _selector(document: Document, text: str, path: str, field: str, name: str) -> Iterator[Finding]:
+    parsed = _read(document, text, f"{path}.{field}", name, selector=True)
+    if isinstance(parsed, Finding):
+        yield parsed
+    elif own := _of_the_rollout(text):
+        message = (
+            f"metric {name}: ${{{own[0]}}} in {field} makes a query for each Rollout; as a label of identity, one "
+            "query serves all"
+        )
+        yield document.finding(f"{path}.{field}", Level.WARNING, Rule.GROUPING, message)
+
+
 def _counter(document: Document, counter: Counter, path: str, name: str) -> Iterator[Finding]:
     for field, text in (("bad", counter.bad), ("total", counter.total)):
-        where = f"{path}.{field}"
-        parsed = _read(document, text, where, name, selector=True)
-        if isinstance(parsed, Finding):
-            yield parsed
-        elif own := _of_the_rollout(text):
-            message = (
-                f"metric {name}: ${{{own[0]}}} in {field} makes a query for each Rollout; as a label of identity, one "
-                "query serves all"
-            )
-            yield document.finding(where, Level.WARNING, Rule.GROUPING, message)
+        yield from _selector(document, text, path, field, name)
     if counter.bad.split() == counter.total.split():
         message = f"metric {name}: bad and total are the same series, so that every event is a bad one; narrow bad"
         yield document.finding(f"{path}.bad", Level.ERROR, Rule.PROMQL, message)

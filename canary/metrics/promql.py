@@ -75,6 +75,10 @@ class Selector:
             position = matcher.end()
         return cls(found[1] or "", matchers.rstrip(", \t\n"))
 
+    def names(self, label: str) -> bool:
+        """Whether some matcher is one of a label."""
+        return any(matcher[1] == label for matcher in _MATCHER.finditer(self.matchers))
+
     def narrowed(self, regexes: Iterable[tuple[str, str]]) -> str:
         """The selector with further matchers, each a label and a regular expression."""
         added = [f'{label}=~"{escape(regex)}"' for label, regex in regexes]

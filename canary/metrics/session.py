@@ -22,9 +22,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from canary.analysis import threshold
-from canary.analysis.metric import Compare, CounterMetric, Metric
+from canary.analysis.metric import Compare, EventMetric, Metric, ValueMetric
 from canary.analysis.verdict import Outcome, Verdict, combine
 from canary.errors import SpecInvalid
+from canary.metrics import events
 from canary.metrics.judged import Judged
 from canary.metrics.planner import Need
 from canary.metrics.promql import Selector
@@ -120,7 +121,7 @@ class AnalysisSession:
 def _check(metric: Metric) -> None:
     try:
         _check_judge(metric)
-        if isinstance(metric, CounterMetric):
+        if not isinstance(metric, ValueMetric):
             _check_tracks(metric)
     except SpecInvalid as error:
         raise SpecInvalid(f"metric {metric.name}: {error}") from error
@@ -133,9 +134,9 @@ def _check_judge(metric: Metric) -> None:
         raise SpecInvalid(f"the tolerated ratio must be positive, not {metric.judge.tolerated_ratio:g}")
 
 
-def _check_tracks(metric: CounterMetric) -> None:
-    Selector.parse(metric.bad)
-    Selector.parse(metric.total)
+def _check_tracks(metric: EventMetric) -> None:
+    for selector in events.selectors(metric).values():
+        Selector.parse(selector)
     names = [[label.name for label in track] for track in (metric.candidate, metric.stable)]
     if not names[0] or names[0] != names[1]:
         raise SpecInvalid("both tracks need the same identity labels, at least one")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from canary.analysis import metric as judged
+from canary.analysis.histograms import BUCKET
 from canary.analysis.samples import Track, TrackLabel
 from canary.api import judges
 from canary.api import metric as declared
@@ -75,7 +76,7 @@ def _metric(template: Template, metric: declared.Metric, values: Mapping[str, st
             return _counter(name, metric, metric.counter, template.spec.identity_of(metric), values)
         if metric.value is not None:
             return _value(name, metric, metric.value, template.spec.identity_of(metric), values)
-        raise SpecInvalid("histogram is not served yet")  # noqa: TRY301 -- named by the same handler as the others
+        return _histogram(name, metric, template.spec.identity_of(metric), values)
     except SpecInvalid as error:
         raise SpecInvalid(f"template {template.metadata.name}, metric {metric.name}: {error}") from error
 
@@ -97,6 +98,29 @@ def _counter(
         metric.source,
         bad,
         total,
+        candidate=_track(identity, values, candidate=True),
+        stable=_track(identity, values, candidate=False),
+        judge=_compare(metric.compare) if metric.compare is not None else _threshold(metric),
+        critical=metric.critical,
+        interval_seconds=float(metric.interval.seconds),
+        split=POD_LABEL,
+    )
+
+
+def _histogram(
+    name: str, metric: declared.Metric, identity: Identity | None, values: Mapping[str, str]
+) -> judged.HistogramMetric:
+    histogram = metric.histogram
+    if histogram is None or identity is None:
+        raise SpecInvalid("a histogram needs identity")
+    buckets = fill(histogram.buckets, values)
+    if Selector.parse(buckets).names(BUCKET):
+        raise SpecInvalid(f"histogram.buckets selects by {BUCKET}; leave that out: every bucket is needed")
+    return judged.HistogramMetric(
+        name,
+        metric.source,
+        buckets,
+        histogram.bound.value,
         candidate=_track(identity, values, candidate=True),
         stable=_track(identity, values, candidate=False),
         judge=_compare(metric.compare) if metric.compare is not None else _threshold(metric),

@@ -16,7 +16,7 @@ import pytest
 import requests.exceptions
 from typing_extensions import override
 
-from canary.analysis.metric import Compare, CounterMetric
+from canary.analysis.metric import Compare, CounterMetric, HistogramMetric
 from canary.analysis.samples import TrackLabel
 from canary.analysis.verdict import Outcome, Reason
 from canary.errors import MetricsUnavailable, SpecInvalid
@@ -189,6 +189,48 @@ def test_a_release_is_judged_through_the_real_prometheus(source: PrometheusSourc
         session = session.ingest(now, planned.replies(answers({"main": source}, planned.queries)))
     assert session.verdict is not None
     assert (session.verdict.outcome, session.verdict.reason) == (Outcome.FAIL, Reason.EVIDENCE_AGAINST)
+
+
+def test_a_histogram_is_judged_through_the_real_prometheus(source: PrometheusSource, exporter: Exporter):
+    bounds = ("0.1", "0.5", "1", "+Inf")
+    counted = {"old": np.zeros(4), "new": np.zeros(4)}
+    each_time = {"old": np.array([150, 178, 180, 180]), "new": np.array([9, 12, 18, 18])}
+
+    def tell() -> None:
+        exporter.text = "# TYPE took_seconds histogram\n" + "".join(
+            f'took_seconds_bucket{{hash="{h}",le="{bound}"}} {n:g}\n'
+            for h, row in counted.items()
+            for bound, n in zip(bounds, row, strict=True)
+        )
+
+    tell()
+    scraped(source, "took_seconds_bucket")
+    metric = HistogramMetric(
+        "http/latency",
+        "main",
+        buckets="took_seconds_bucket",
+        bound=0.5,
+        candidate=(TrackLabel("hash", "new"),),
+        stable=(TrackLabel("hash", "old"),),
+        judge=Compare(),
+        interval_seconds=1.0,
+    )
+    session = AnalysisSession.start([metric], started_at=time.time())
+    end = time.monotonic() + 30
+    while time.monotonic() < end and (session.verdict is None or session.verdict.outcome is not Outcome.FAIL):
+        for h, more in each_time.items():
+            counted[h] += more
+        tell()
+        time.sleep(0.3)  # the pace of the traffic, not a wait for luck
+        now = time.time()
+        planned = plan(session.needs(now))
+        assert len(planned.queries) <= 1
+        session = session.ingest(now, planned.replies(answers({"main": source}, planned.queries)))
+    assert session.verdict is not None
+    assert (session.verdict.outcome, session.verdict.reason) == (Outcome.FAIL, Reason.EVIDENCE_AGAINST)
+    reading = session.verdict.readings[0]
+    assert reading.stable.ratio == pytest.approx(2 / 180)
+    assert reading.canary.ratio == pytest.approx(6 / 18)
 
 
 Play = Callable[[http.server.BaseHTTPRequestHandler], None]

@@ -78,10 +78,13 @@ def test_a_missing_argument_is_named_with_its_template():
         ({"counter": {"bad": "a", "total": "b"}, "compare": {"direction": "either"}}, "direction either is not served"),
         ({"counter": {"bad": "a", "total": "b"}, "compare": {"against": "baseline"}}, "against baseline is not served"),
         ({"counter": {"bad": "a", "total": "b"}, "burnRate": {"objective": "99.9"}}, "burnRate is not served"),
-        ({"histogram": {"buckets": "a", "bound": "0.5"}, "compare": {}}, "histogram is not served"),
+        (
+            {"histogram": {"buckets": 'a_bucket{le="1"}', "bound": "0.5"}, "compare": {}},
+            "selects by le; leave that out",
+        ),
     ],
 )
-def test_what_is_not_served_yet_is_refused_by_name(metric: dict[str, Any], says: str):
+def test_what_cannot_be_judged_is_refused_by_name(metric: dict[str, Any], says: str):
     with pytest.raises(SpecInvalid, match=f"template http, metric errors: .*{says}"):
         metrics_of(template(metric), {}, TRACKS)
 
