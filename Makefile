@@ -92,7 +92,7 @@ generate: setup ## CRDs and the command line's reference from the code
 PIN := uv pip compile --quiet --generate-hashes --no-annotate --no-header --python-version 3.11 $(if $(UPGRADE),--upgrade)
 .PHONY: pins
 pins: ## requirements/*.txt from pyproject.toml, by uv; UPGRADE=1 takes the newest versions that fit
-	$(PIN) pyproject.toml --group dev --group lab --output-file requirements/dev.txt
+	$(PIN) pyproject.toml --extra plots --group dev --group lab --output-file requirements/dev.txt
 	$(PIN) pyproject.toml --constraint requirements/dev.txt --output-file requirements/run.txt
 	echo hatchling | $(PIN) - --constraint requirements/dev.txt --output-file requirements/build.txt
 

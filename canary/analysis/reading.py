@@ -13,6 +13,7 @@ from canary.analysis.compare import divisor, evidence
 from canary.analysis.counted import CounterState
 from canary.analysis.histograms import average
 from canary.analysis.metric import Compare, Direction, EventMetric, HistogramMetric, Metric, Threshold
+from canary.analysis.swing import swing
 from canary.analysis.verdict import SUSPICION, MetricReading, Outcome, Reason, SideSummary
 
 PASS_EVIDENCE: Final = math.log10(20)
@@ -71,7 +72,21 @@ def read_events(
         evidence_limit=limit,
         dispersion=None if math.isnan(phi) else phi,
         warming=state.cold,
+        why=why,
+        tolerated=metric.judge.tolerated_ratio if metric.judge.direction is Direction.INCREASE else None,
+        swing=_swing(metric.judge, state, limit),
     )
+
+
+def _swing(judge: Compare, state: CounterState, limit: float) -> int | None:
+    """How many bad requests would change it; None if it has not that many, or where one moves several rows at once."""
+    both = state.candidate.count + state.stable.count
+    if both <= 0 or len(state.phi) != 1 or judge.direction is not Direction.INCREASE:
+        return None
+    d, pi = divisor(state.phi), state.candidate.count / both
+    found = swing(state.compare, float(d[0]), pi, judge.tolerated_ratio, limit)
+    failed = float(evidence(state.compare, d).against[0]) >= limit
+    return None if found is None or (failed and found > state.candidate.bad) else found
 
 
 def read_value(

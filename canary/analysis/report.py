@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from canary.analysis.reading import PASS_EVIDENCE, odds
-from canary.analysis.verdict import SUSPICION, MetricReading, Outcome, Reason, SideSummary, Verdict
+from canary.analysis.account import Account, data
+from canary.analysis.verdict import Outcome, Reason, Verdict
 
 BRIEF_LENGTH: Final = 240
 """Characters of the brief text: a condition's message is read in a table, and an Event's note ends at 1,024."""
-WILD: Final = 1.5
-"""Dispersion from which on the report mentions it."""
+TEXT_LENGTH: Final = 2000
+"""Characters of the whole text: status keeps it, and no line of a commit's message is cut."""
 
 HEADLINES: Final = {
     Outcome.FAIL: "the canary is worse than stable",
@@ -48,7 +48,7 @@ NEXT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A verdict as text."""
+    """A verdict as text and as data."""
 
     outcome: Outcome
     suspicious: bool
@@ -56,14 +56,48 @@ class Report:
     """A sentence without the figures."""
     brief: str
     """One line with the deciding figures, of at most `BRIEF_LENGTH` characters."""
-    lines: tuple[str, ...]
-    """One block for each metric, the deciding one first."""
+    metrics: tuple[Account, ...]
+    """The deciding one first."""
     next_step: str
+    at: float
+    """Unix seconds of the verdict; not part of the text."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One block for each metric."""
+        return tuple(line for account in self.metrics for line in account.lines)
 
     @property
     def text(self) -> str:
-        """The whole, for `canary why` and a commit's message."""
-        return "\n".join([f"{self.outcome}: {self.headline}.", "", *self.lines, "", f"Next: {self.next_step}"])
+        """The whole, for `canary why` and a commit's message, of at most `TEXT_LENGTH` characters."""
+        head, foot = f"{self.outcome}: {self.headline}.", f"Next: {self.next_step}"
+        blocks = ["\n".join(account.lines) for account in self.metrics] or [self.brief]
+        kept: list[str] = []
+        room = TEXT_LENGTH - len(head) - len(foot) - 100  # for the blank lines, and to say what was left out
+        for block in blocks:
+            room -= len(block) + 1
+            if room < 0:
+                break
+            kept.append(block)
+        left = len(blocks) - len(kept)
+        if not kept:
+            kept.append(_cut(blocks[0]))
+            left -= 1
+        if left > 0:
+            kept.append(f"... and {left} more metric{'s' if left > 1 else ''}")
+        return "\n".join([head, "", *kept, "", foot])
+
+    def data(self) -> dict[str, object]:
+        """Return the same for programs, as `-o json` prints it."""
+        return {
+            "verdict": self.outcome.value,
+            "suspicious": self.suspicious,
+            "headline": self.headline,
+            "message": self.brief,
+            "at": self.at,
+            "next": self.next_step,
+            "metrics": [data(account) for account in self.metrics],
+        }
 
 
 def report(verdict: Verdict) -> Report:
@@ -72,50 +106,9 @@ def report(verdict: Verdict) -> Report:
     headline = HEADLINES[verdict.outcome]
     if verdict.suspicious and verdict.outcome is not Outcome.FAIL:
         headline += ", but there is evidence against the canary: its weight is not raised"
-    brief = f"{verdict.outcome}: {verdict.message}"
-    lines = tuple(line for reading in readings for line in lines_of(reading)) or (verdict.message,)
-    return Report(verdict.outcome, verdict.suspicious, headline, _cut(brief), lines, NEXT[verdict.reason])
-
-
-def lines_of(reading: MetricReading) -> tuple[str, ...]:
-    """Tell one metric: what was measured on both sides, how strong the evidence is, why now, what would change it."""
-    advisory = "" if reading.critical else ", advisory"
-    lines = [f"{reading.metric}: {reading.outcome} ({reading.reason}{advisory})"]
-    if reading.judge == "compare":
-        lines += [f"  canary  {_side(reading.canary)}", f"  stable  {_side(reading.stable)}", f"  {_evidence(reading)}"]
-        if (ratio := _ratio(reading)) is not None:
-            lines.append(f"  the canary's bad share is {ratio:.2g} times stable's")
-        if reading.dispersion is not None and reading.dispersion >= WILD:
-            lines.append(
-                f"  stable's bad requests vary {reading.dispersion:.1f} times more than by chance: "
-                "evidence counts that much less"
-            )
-        if reading.warming.count > 0:
-            lines.append(
-                f"  of the canary's, {_side(reading.warming)} came while its pods warmed up: "
-                "they count only against a tenfold share"
-            )
-    lines.append(f"  {reading.message}")
-    return tuple(lines)
-
-
-def _evidence(reading: MetricReading) -> str:
-    fails, blocks, passes = odds(reading.evidence_limit), odds(SUSPICION), odds(PASS_EVIDENCE)
-    return (
-        f"evidence against it {odds(reading.evidence_against)} (no raise from {blocks}, fails from {fails}), "
-        f"for it {odds(reading.evidence_for)} (passes from {passes})"
-    )
-
-
-def _ratio(reading: MetricReading) -> float | None:
-    canary, stable = reading.canary.ratio, reading.stable.ratio
-    return canary / stable if canary is not None and stable else None
-
-
-def _side(side: SideSummary) -> str:
-    if side.ratio is None:
-        return "no requests"
-    return f"{side.bad:,.0f} bad of {side.count:,.0f} requests ({side.ratio:.2%})"
+    brief = _cut(f"{verdict.outcome}: {verdict.message}")
+    accounts = tuple(Account.of(reading) for reading in readings)
+    return Report(verdict.outcome, verdict.suspicious, headline, brief, accounts, NEXT[verdict.reason], verdict.at)
 
 
 def _cut(text: str) -> str:

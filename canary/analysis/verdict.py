@@ -17,9 +17,11 @@ one looks (Ville's inequality), so these numbers may be read at every tick.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+
+from canary.analysis.course import Course
 
 SUSPICION: Final = 1.0
 """log10 of E at which a raise is blocked: ten to one. Under a healthy candidate at most one release in ten sees it."""
@@ -120,6 +122,15 @@ class MetricReading:
     """How many times wilder than chance stable's bad requests vary; None: not measured, taken as 1."""
     warming: SideSummary = SideSummary()
     """The canary's requests while its pods warmed up: they count only against a tenfold share of bad ones."""
+    why: str = ""
+    """The part of the message that says why, without what was measured; empty: the whole message does."""
+    tolerated: float | None = None
+    """How many times stable's bad share the candidate's may be; None for other judges than `compare`."""
+    swing: int | None = None
+    """The candidate's bad requests that would change it: so many fewer if it failed, so many more if it did not; None:
+    no number of them would, or the judge does not count."""
+    course: Course = field(default_factory=Course)
+    """How evidence against the candidate went; without values for judges that have none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,17 +21,23 @@ class Exit(IntEnum):
     UNAVAILABLE = 4
     ENDED_OTHERWISE = 5
     TIMED_OUT = 6
+    JUDGED_BAD = 7
+    UNDECIDED = 8
+    NO_DATA = 9
     INTERRUPTED = 130
 
 
 MEANINGS: Final = {
-    Exit.OK: "Done; for `watch --until`: what was waited for has come.",
+    Exit.OK: "Done; for `watch --until`: what was waited for has come; for `analyze`: Pass.",
     Exit.ERROR: "Refused or failed; trying again does not help until something is changed.",
     Exit.USAGE: "The command line is not understood.",
     Exit.NOT_FOUND: "The Rollout does not exist, or Canary's CRDs are not installed.",
     Exit.UNAVAILABLE: "The API server does not answer, or somebody else wrote first: try again.",
     Exit.ENDED_OTHERWISE: "`watch --until`: the release ended otherwise.",
     Exit.TIMED_OUT: "`watch --timeout`: what was waited for has not come in time.",
+    Exit.JUDGED_BAD: "`analyze`: Fail, the canary is worse than is tolerated.",
+    Exit.UNDECIDED: "`analyze`: Inconclusive, neither evidence sufficed in the time.",
+    Exit.NO_DATA: "`analyze`: Error, there were no data to judge by.",
     Exit.INTERRUPTED: "Stopped by Ctrl-C.",
 }
 """In the words of docs/cli.md, which is made from this table."""

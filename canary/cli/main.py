@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from canary import __version__
 from canary.cli.abort import abort
+from canary.cli.analyze import analyze
 from canary.cli.approve import approve
 from canary.cli.cluster import Target
 from canary.cli.crds import crds
@@ -129,7 +130,7 @@ def start(
 for _panel, _commands in {
     "Look": (get, status, watch, why),
     "Act": (approve, pause, resume, promote, abort, retry),
-    "Without a cluster": (lint, simulate),
+    "Without a cluster": (lint, simulate, analyze),
     "Operate": (run, crds, version),
 }.items():
     for _command in _commands:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from canary.cli.exits import UsageWrong
+from canary.cli.prometheus import seconds
+from canary.cli.templates import Args, pairs, templates_in
 from canary.cli.wording import span
 
 if TYPE_CHECKING:
@@ -62,9 +64,7 @@ def simulate(  # noqa: PLR0913 -- an option each
     releases: Annotated[
         int, typer.Option("--releases", min=10, max=20_000, metavar="N", help="Simulated at each ratio (1000).")
     ] = 1000,
-    arg: Annotated[
-        list[str] | None, typer.Option("--arg", metavar="NAME=VALUE", help="A template's argument; may be given again.")
-    ] = None,
+    arg: Args = None,
     output: Annotated[str, typer.Option("--output", "-o", metavar=JSON, help="Data for programs.")] = "",
 ) -> None:
     """Simulate releases and judge them with a template: how many are condemned, and how soon.
@@ -78,13 +78,13 @@ def simulate(  # noqa: PLR0913 -- an option each
         raise UsageWrong(f"--output is {JSON}, or left out")
     if not 0 < bad_share < 1:
         raise UsageWrong("--bad-share must be above 0 and below 1, for example 0.01")
-    seconds = _seconds(for_)
-    metrics = _compared(template, _arguments(arg or []))
+    watched = seconds(for_, "--for")
+    metrics = _compared(template, pairs(arg, "--arg"))
     share = weight / 100
     world = World(rate, bad_share, weight=lambda _seconds: share, phi=phi, pods=pods)
     worlds = [replace(world, ratio=times) for times in sorted(set(ratio or RATIOS))]
     rows = [
-        _row(metric.name, each, _judging(metric, len(metrics)), seconds, releases)
+        _row(metric.name, each, _judging(metric, len(metrics)), watched, releases)
         for metric in metrics
         for each in worlds
     ]
@@ -150,42 +150,11 @@ def _show(rows: list[Row]) -> None:
 def _compared(path: Path, arguments: dict[str, str]) -> list[CounterMetric]:
     """Return the metrics of the template in a file that are judged by comparison."""
     from canary.analysis.metric import Compare, CounterMetric  # noqa: PLC0415
-    from canary.api.parse import parse_template  # noqa: PLC0415
-    from canary.lint.documents import read  # noqa: PLC0415
     from canary.lint.promql import EXAMPLE  # noqa: PLC0415
     from canary.metrics.templates import metrics_of  # noqa: PLC0415
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageWrong(f"{path} cannot be read: {error}") from error
-    documents, wrong = read(str(path), text)
-    if wrong:
-        raise UsageWrong(f"{path}:{wrong[0].line}: {wrong[0].message}")
-    templates = [document for document in documents if document.kind != "Rollout"]
-    if not templates:
-        raise UsageWrong(f"{path} has no AnalysisTemplate or ClusterAnalysisTemplate")
-    metrics = [m for document in templates for m in metrics_of(parse_template(document.content), arguments, EXAMPLE)]
+    metrics = [m for template in templates_in([path]) for m in metrics_of(template, arguments, EXAMPLE)]
     compared = [m for m in metrics if isinstance(m, CounterMetric) and isinstance(m.judge, Compare)]
     if not compared:
         raise UsageWrong(f"{path} has no metric that compares the canary with stable")
     return compared
-
-
-def _arguments(given: list[str]) -> dict[str, str]:
-    pairs: dict[str, Any] = {}
-    for each in given:
-        name, sign, value = each.partition("=")
-        if not sign:
-            raise UsageWrong(f"--arg {each}: write NAME=VALUE")
-        pairs[name] = value
-    return pairs
-
-
-def _seconds(text: str) -> float:
-    from canary.api.duration import Duration  # noqa: PLC0415
-
-    try:
-        return float(Duration(text).seconds)
-    except ValueError as error:
-        raise UsageWrong(f"--for {error}") from error

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 import numpy as np
 
 from canary.analysis import threshold
 from canary.analysis.counted import CounterState
+from canary.analysis.course import Course
 from canary.analysis.metric import Compare, Metric, ValueMetric
 from canary.analysis.reading import Trouble, read_events, read_value
 from canary.analysis.verdict import MetricReading, Outcome, Reason
@@ -41,6 +42,8 @@ class Judged:
     failed: MetricReading | None = None
     looked: bool = False
     """Whether some look has covered everything up to the present."""
+    course: Course = field(default_factory=Course)
+    """How evidence went, for `compare`."""
 
     @classmethod
     def start(cls, metric: Metric, share: float, started_at: float, resumed_at: float) -> Self:
@@ -55,13 +58,16 @@ class Judged:
             threshold.ThresholdState(),
             grid,
             resumed_at,
+            course=Course(started_at, metric.interval_seconds),
         )
 
     def reading(self) -> MetricReading:
         """What the metric says now."""
         if isinstance(self.metric, ValueMetric):
             return read_value(self.metric, self.bounds, self.trouble, self.failed)
-        return read_events(self.metric, self.counters, self.alpha, self.trouble, self.failed)
+        reading = read_events(self.metric, self.counters, self.alpha, self.trouble, self.failed)
+        # What it failed by stays as it was at the moment of decision.
+        return reading if reading is self.failed else replace(reading, course=self.course)
 
     def needs(self, now: float) -> dict[str, Need]:
         """By role: counters' or `value` of an expression; nothing if nothing is due."""
@@ -79,6 +85,9 @@ class Judged:
         got = {role: replies.get(need, Unavailable("no answer came back")) for role, need in needs.items()}
         judged = self._taken(needs, got, now, ready_at)
         reading = judged.reading()
+        if judged.failed is None and reading.judge == "compare":
+            judged = replace(judged, course=judged.course.add(judged.counters.edge, reading.evidence_against))
+            reading = replace(reading, course=judged.course)
         if judged.failed is None and reading.outcome is Outcome.FAIL:
             judged = replace(judged, failed=reading)
         return judged
