@@ -24,10 +24,11 @@ class Direction(StrEnum):
     """Which difference is bad."""
 
     INCREASE = "increase"
+    """More bad events than toleratedRatio times stable's."""
     DECREASE = "decrease"
-    """Not served yet."""
+    """Fewer than stable's over toleratedRatio."""
     EITHER = "either"
-    """Not served yet."""
+    """One of the two; each has half of alpha."""
 
 
 class Against(StrEnum):
@@ -48,7 +49,8 @@ class Compare(SpecModel):
     """The canary's rate of bad events may be this many times stable's, in quotes. Absent: "1.5", because pods of the
     same version differ by about that much."""
     direction: Direction = Direction.INCREASE
-    """Which difference is bad. Absent: increase. decrease and either are not served yet."""
+    """Which difference is bad: increase, decrease (the counter's `bad` events are wanted ones, as orders; fewer than
+    stable's over toleratedRatio fail) or either, with half of alpha for each. Absent: increase."""
     against: Against = Against.STABLE
     """What the canary is compared with. Absent: stable. baseline and history are not served yet."""
     min_count: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = DEFAULT_MIN_COUNT

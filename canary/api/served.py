@@ -105,8 +105,6 @@ NOT_SERVED: Final[tuple[NotServed, ...]] = (
     _template("spec.metrics[].custom", _JUDGE),
     _template("spec.metrics[].compare.against", _STABLE, "baseline"),
     _template("spec.metrics[].compare.against", _STABLE, "history"),
-    _template("spec.metrics[].compare.direction", "use increase or remove it", "decrease"),
-    _template("spec.metrics[].compare.direction", "use increase or remove it", "either"),
 )
 """Every field and value that is refused, in the order of the spec."""
 

@@ -157,8 +157,6 @@ def _track(identity: Identity, values: Mapping[str, str], *, candidate: bool) ->
 
 
 def _compare(compare: judges.Compare) -> judged.Compare:
-    if compare.direction is not judges.Direction.INCREASE:
-        raise SpecInvalid(f"compare.direction {compare.direction} is not served yet")
     if compare.against is not judges.Against.STABLE:
         raise SpecInvalid(f"compare.against {compare.against} is not served yet")
     return judged.Compare(
@@ -166,6 +164,7 @@ def _compare(compare: judges.Compare) -> judged.Compare:
         fewest_requests=float(compare.min_count),
         warm_up_seconds=float(compare.warm_up.seconds),
         alpha=None if compare.alpha is None else compare.alpha.value,
+        direction=judged.Direction(compare.direction.value),
     )
 
 

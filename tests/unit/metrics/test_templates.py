@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from canary.analysis.metric import CounterMetric, Threshold, ValueMetric
+from canary.analysis.metric import Compare, CounterMetric, Threshold, ValueMetric
 from canary.analysis.samples import TrackLabel
 from canary.api.template import ClusterAnalysisTemplate
 from canary.errors import SpecInvalid
@@ -75,7 +75,6 @@ def test_a_missing_argument_is_named_with_its_template():
 @pytest.mark.parametrize(
     ("metric", "says"),
     [
-        ({"counter": {"bad": "a", "total": "b"}, "compare": {"direction": "either"}}, "direction either is not served"),
         ({"counter": {"bad": "a", "total": "b"}, "compare": {"against": "baseline"}}, "against baseline is not served"),
         ({"counter": {"bad": "a", "total": "b"}, "burnRate": {"objective": "99.9"}}, "burnRate is not served"),
         (
@@ -101,3 +100,12 @@ def test_a_value_s_query_without_variables_is_shared_and_sorted_by_identity():
     assert (own.track, own.expression) == ((), 'max(queue{pod_template_hash="new"})')
     assert own.judge == Threshold(maximum=10.0, total=5, fewest=2)
     assert not own.critical
+
+
+@pytest.mark.parametrize("direction", ["increase", "decrease", "either"])
+def test_a_direction_reaches_the_judge(direction: str):
+    (metric,) = metrics_of(
+        template({"counter": {"bad": "a", "total": "b"}, "compare": {"direction": direction}}), {}, TRACKS
+    )
+    assert isinstance(metric.judge, Compare)
+    assert metric.judge.direction == direction
