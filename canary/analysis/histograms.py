@@ -44,6 +44,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from canary.analysis.counters import TrackSeries
+from canary.analysis.native import NativeSeries, as_buckets, boundaries, nearest_boundary, schema_of
 from canary.analysis.samples import Labels, Series
 from canary.analysis.verdict import Reason
 
@@ -140,21 +141,34 @@ def bound_of(text: str) -> float | None:
     return None if math.isnan(number) else float(f"{number:.9g}")
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Both tracks' buckets, a row for each bound."""
+
+    found: TrackSeries
+    above: tuple[float, ...]
+    """The bounds, ascending."""
+    pin: float
+    """The objective's."""
+
+
 def tracks(
-    candidate: Iterable[Series],
-    stable: Iterable[Series],
+    candidate: Sequence[Series],
+    stable: Sequence[Series],
     objective: float,
     *,
-    fixed: Sequence[float] = (),
+    fixed: tuple[tuple[float, ...], float] | None = None,
     only_objective: bool = False,
     since: float = -math.inf,
-) -> tuple[TrackSeries, tuple[float, ...]] | Mismatch:
+) -> Rows | Mismatch:
     """Tell the buckets of both tracks apart by bound.
 
     Parameters
     ----------
+    candidate, stable
+        Bucket series, or native histograms.
     fixed
-        Bounds that are judged already; empty while the candidate was not counted.
+        The bounds that are judged already, and the objective's; None while the candidate was not counted.
     only_objective
         Whether no other bound is of interest.
     since
@@ -162,38 +176,84 @@ def tracks(
 
     Returns
     -------
-    The series by row, and each row's bound, ascending; or what is wrong with the buckets.
+    The series by row; or what is wrong with the buckets.
     """
+    pin = fixed[1] if fixed else (bound_of(repr(objective)) or 0.0)
+    native = tuple(each for each in (*candidate, *stable) if isinstance(each, NativeSeries))
+    if native:
+        wanted = _native_bounds(native, objective, fixed, only_objective=only_objective)
+        if isinstance(wanted, Mismatch):
+            return wanted
+        bounds, pin = wanted
+        candidate, stable = _expanded(candidate, bounds), _expanded(stable, bounds)
     sides: list[Histograms] = []
     for name, buckets in (("canary", candidate), ("stable", stable)):
         histograms = Histograms.of(name, buckets)
         if isinstance(histograms, Mismatch):
             return histograms
         sides.append(histograms)
-    pin = bound_of(repr(objective)) or 0.0
-    bounds = tuple(fixed)
-    if not bounds:
-        for side in sides:
-            if side.each and pin not in side.bounds:
-                return _no_bucket(side, pin)
-        common = (
-            frozenset.intersection(*(side.bounds for side in sides if side.each))
-            if any(side.each for side in sides)
-            else frozenset({pin})
-        )
-        bounds = (pin,) if only_objective else chosen(common, pin)
+    above = fixed[0] if fixed else _common(sides, pin, only_objective=only_objective)
+    if isinstance(above, Mismatch):
+        return above
     for side in sides:
-        if (lost := side.lacking(bounds, since)) is not None:
+        if (lost := side.lacking(above, since)) is not None:
             return _changed(side, *lost)
     first, second = sides
     found = TrackSeries(
-        candidate_bad=tuple(first.row(bound) for bound in bounds),
+        candidate_bad=tuple(first.row(bound) for bound in above),
         candidate_total=first.row(math.inf),
-        stable_bad=tuple(second.row(bound) for bound in bounds),
+        stable_bad=tuple(second.row(bound) for bound in above),
         stable_total=second.row(math.inf),
         inverted=True,
     )
-    return found, bounds
+    return Rows(found, above, pin)
+
+
+def _common(sides: Sequence[Histograms], pin: float, *, only_objective: bool) -> tuple[float, ...] | Mismatch:
+    """The bounds that every histogram of both sides has; the objective's has to be among them."""
+    seen = [side for side in sides if side.each]
+    for side in seen:
+        if pin not in side.bounds:
+            return _no_bucket(side, pin)
+    if only_objective or not seen:
+        return (pin,)
+    return chosen(frozenset.intersection(*(side.bounds for side in seen)), pin)
+
+
+def _native_bounds(
+    many: Sequence[NativeSeries],
+    objective: float,
+    fixed: tuple[tuple[float, ...], float] | None,
+    *,
+    only_objective: bool,
+) -> tuple[tuple[float, ...], float] | Mismatch:
+    """The bounds that native histograms are read at, and the objective's: boundaries of their coarsest schema."""
+    if fixed:
+        return fixed
+    try:
+        schema = schema_of(many)
+    except ValueError as error:
+        return Mismatch(
+            Reason.QUERY_INVALID,
+            f"histogram.buckets selects a native histogram, and {error}: select the classic _bucket series",
+        )
+    if objective <= 0:
+        return Mismatch(Reason.BOUND_NOT_A_BUCKET, "histogram.bound must be above 0 for a native histogram")
+    if schema is None:
+        return Mismatch(Reason.NO_DATA, "the histograms are there, and nothing was observed in them yet")
+    pin = bound_of(repr(nearest_boundary(objective, schema))) or 0.0
+    if only_objective:
+        return (pin,), pin
+    ends = {bound_of(repr(each)) or 0.0 for each in boundaries(many)}
+    return chosen({*ends, pin}, pin), pin
+
+
+def _expanded(many: Sequence[Series], bounds: tuple[float, ...]) -> tuple[Series, ...]:
+    return tuple(
+        bucket
+        for each in many
+        for bucket in (as_buckets(each, bounds, BUCKET) if isinstance(each, NativeSeries) else [each])
+    )
 
 
 def chosen(bounds: Iterable[float], objective: float) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ from canary.analysis import threshold
 from canary.analysis.compare import divisor, evidence
 from canary.analysis.counted import CounterState
 from canary.analysis.histograms import average
-from canary.analysis.metric import Compare, Direction, EventMetric, HistogramMetric, Metric, Threshold
+from canary.analysis.metric import Compare, Direction, EventMetric, Metric, Threshold
 from canary.analysis.swing import swing
 from canary.analysis.verdict import SUSPICION, MetricReading, Outcome, Reason, SideSummary
 
@@ -51,7 +51,7 @@ def read_events(
         return _read_bounds(metric, metric.judge, state.bounds, trouble, (state.candidate, state.stable))
     against, favour, strong = _evidence(metric.judge, state)
     limit = -math.log10(alpha)
-    outcome, reason, why = _compare(metric, metric.judge, state, (against, favour), limit, strong)
+    outcome, reason, why = _compare(metric.judge, state, (against, favour), limit, strong)
     phi = float(state.phi[state.pin])
     if trouble is not None and outcome is not Outcome.FAIL:
         outcome, reason, why = Outcome.ERROR, trouble.reason, trouble.message
@@ -134,7 +134,6 @@ def _evidence(judge: Compare, state: CounterState) -> tuple[float, float, int]:
 
 
 def _compare(
-    metric: EventMetric,
     judge: Compare,
     state: CounterState,
     found: tuple[float, float],
@@ -142,7 +141,7 @@ def _compare(
     strong: int,
 ) -> tuple[Outcome, Reason, str]:
     against, favour = found
-    what = f"share above {metric.bound:g}" if isinstance(metric, HistogramMetric) else "bad share"
+    what = f"share above {state.above[state.pin]:g}" if state.above else "bad share"
     if against >= limit:
         said = f"the canary's {what} is {_beyond(judge)}: {odds(against)} (fails at {odds(limit)})"
         return Outcome.FAIL, Reason.EVIDENCE_AGAINST, said + _where(state, strong)

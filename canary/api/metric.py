@@ -37,10 +37,12 @@ class Histogram(SpecModel):
 
     buckets: Selector
     """Instant selector of the `_bucket` series, for example `http_request_duration_seconds_bucket{handler="/pay"}`; no
-    function, no range, no `le`. Identity's labels are added to it, so leave them out."""
+    function, no range, no `le`; or of native histograms: the name without `_bucket`. Identity's labels are added to it,
+    so leave them out."""
     bound: Number
-    """The service level objective, in the histogram's unit (seconds, as a rule), in quotes: one of its buckets. What is
-    above it is bad. compare looks at the other buckets, too; threshold's min and max are shares above this bound."""
+    """The service level objective, in the histogram's unit (seconds, as a rule), in quotes: one of its buckets; of a
+    native histogram the nearest boundary is taken. What is above it is bad. compare looks at the other buckets, too;
+    threshold's min and max are shares above this bound."""
 
 
 class Value(SpecModel):

@@ -104,15 +104,13 @@ def _tracks(
         candidate,
         stable,
         metric.bound,
-        fixed=state.above if state.settled else (),
+        fixed=(state.above, state.above[state.pin]) if state.settled and state.above else None,
         only_objective=isinstance(metric.judge, Threshold),
         since=state.edge,
     )
     if isinstance(found, Mismatch):
         return found
-    tracks, above = found
-    pin = histograms.bound_of(repr(metric.bound))
-    return state.of_bounds(above, above[0] if pin is None else pin), tracks
+    return state.of_bounds(found.above, found.pin), found.found
 
 
 def _missing(state: CounterState, found: TrackSeries, total: Answer, now: float) -> Problem | None:

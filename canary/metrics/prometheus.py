@@ -8,7 +8,7 @@ a thousand Rollouts), and it drops the answer's `warnings`, so that a partial an
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -20,6 +20,7 @@ from prometheus_api_client.exceptions import MetricValueConversionError, Prometh
 from typing_extensions import override
 from urllib3.util.retry import Retry
 
+from canary.analysis.native import NativeSeries
 from canary.analysis.samples import Series
 from canary.errors import CanaryError, MetricsUnavailable, SpecInvalid
 from canary.metrics.source import Kind, NoData, Partial, Query, Sample, SourceConfig
@@ -176,10 +177,39 @@ def _read(result: Sequence[Mapping[str, Any]] | Sequence[Any], query: Query) -> 
     """Vector, matrix or scalar to series."""
     if len(result) == 2 and not isinstance(result[0], Mapping):
         return Sample((_series({}, [result]),))  # a scalar: [time, "value"]
-    series = tuple(_series(each["metric"], each["values"] if "values" in each else [each["value"]]) for each in result)
-    if query.kind is Kind.SAMPLES and any("values" not in each for each in result):
+    if query.kind is Kind.SAMPLES and any("value" in each or "histogram" in each for each in result):
         raise SpecInvalid(f"the query must select a range of samples, as in metric[1m]: {query.expression[:200]}")
+    if query.kind is not Kind.SAMPLES and any("histogram" in each or "histograms" in each for each in result):
+        raise SpecInvalid(
+            f"the query must give numbers, and gives native histograms: {query.expression[:200]} (histogram_count(), "
+            "histogram_fraction() and histogram_quantile() make numbers of them)"
+        )
+    series = tuple(each for item in result for each in _all_of(item))
     return Sample(series) if series else NoData()
+
+
+def _all_of(item: Mapping[str, Any]) -> Iterator[Series]:
+    """What one item of a result holds: numbers, native histograms, or both, where one took the other's place."""
+    if "values" in item or "value" in item:
+        yield _series(item["metric"], item["values"] if "values" in item else [item["value"]])
+    elif "histograms" not in item:
+        raise KeyError("values")
+    if "histograms" in item:
+        yield _native(item["metric"], item["histograms"])
+
+
+def _native(metric: Mapping[str, str], samples: Sequence[Sequence[Any]]) -> NativeSeries:
+    return NativeSeries(
+        tuple(sorted(metric.items())),
+        np.array([float(pair[0]) for pair in samples]),
+        np.array([float(pair[1]["count"]) for pair in samples]),
+        tuple(
+            np.array([[float(number) for number in bucket[1:4]] for bucket in pair[1].get("buckets", ())]).reshape(
+                -1, 3
+            )
+            for pair in samples
+        ),
+    )
 
 
 def _series(metric: Mapping[str, str], values: Sequence[Sequence[Any]]) -> Series:

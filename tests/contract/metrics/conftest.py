@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from typing_extensions import override
 
+from tests.contract.metrics.exposition import CONTENT_TYPE
 from tests.contract.running import LOCAL, running_prometheus
 
 
@@ -18,6 +19,8 @@ class Exporter:
     port: int
     text: str | None = ""
     scrapes: int = field(default=0)
+    binary: bytes | None = None
+    """Said in protobuf in place of the text, as native histograms have to be."""
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +33,9 @@ def exporter() -> Iterator[Exporter]:
             if state.text is None:
                 self.send_error(503)
                 return
-            body = state.text.encode()
+            body = state.text.encode() if state.binary is None else state.binary
             self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.send_header("Content-Type", "text/plain; version=0.0.4" if state.binary is None else CONTENT_TYPE)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -58,5 +61,6 @@ def prometheus(exporter: Exporter, tmp_path_factory: pytest.TempPathFactory) -> 
         "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
         f"scrape_configs: [{{job_name: app, static_configs: [{{targets: ['{LOCAL}:{exporter.port}']}}]}}]\n"
     )
-    with running_prometheus(tmp_path_factory.mktemp("prometheus"), config, "--query.max-samples=20000") as url:
+    options = ("--query.max-samples=20000", "--enable-feature=native-histograms")
+    with running_prometheus(tmp_path_factory.mktemp("prometheus"), config, *options) as url:
         yield url

@@ -17,6 +17,7 @@ import requests.exceptions
 from typing_extensions import override
 
 from canary.analysis.metric import Compare, CounterMetric, HistogramMetric
+from canary.analysis.native import NativeSeries, as_buckets, nearest_boundary
 from canary.analysis.samples import TrackLabel
 from canary.analysis.verdict import Outcome, Reason
 from canary.errors import MetricsUnavailable, SpecInvalid
@@ -37,6 +38,7 @@ from canary.metrics.source import (
     answers,
 )
 from tests.contract.metrics.conftest import Exporter
+from tests.contract.metrics.exposition import Native, exposed
 from tests.contract.running import LOCAL, free_port, wait_for
 
 
@@ -189,6 +191,67 @@ def test_a_release_is_judged_through_the_real_prometheus(source: PrometheusSourc
         session = session.ingest(now, planned.replies(answers({"main": source}, planned.queries)))
     assert session.verdict is not None
     assert (session.verdict.outcome, session.verdict.reason) == (Outcome.FAIL, Reason.EVIDENCE_AGAINST)
+
+
+def test_a_native_histogram_is_judged_through_the_real_prometheus(source: PrometheusSource, exporter: Exporter):
+    # Schema 3: buckets of 9 %. -16 ends at 0.25 s; 5 at 1.54 s is slow. The canary's slow bucket appears late.
+    name, slow = "native_seconds", 12
+    counted = {"old": {-16: 0, 5: 0}, "new": {-16: 0}}
+
+    def tell() -> None:
+        exporter.binary = exposed(name, [Native({"hash": h}, 3, counts) for h, counts in counted.items()])
+
+    metric = HistogramMetric(
+        "http/latency",
+        "main",
+        buckets=name,
+        bound=0.3,
+        candidate=(TrackLabel("hash", "new"),),
+        stable=(TrackLabel("hash", "old"),),
+        judge=Compare(),
+        interval_seconds=1.0,
+    )
+    try:
+        tell()
+        scraped(source, name)
+        session = AnalysisSession.start([metric], started_at=time.time())
+        end = time.monotonic() + 30
+        while time.monotonic() < end and (session.verdict is None or session.verdict.outcome is not Outcome.FAIL):
+            counted["old"][-16] += 170
+            counted["old"][5] += 10
+            counted["new"][-16] += 18 - slow
+            counted["new"][5] = counted["new"].get(5, 0) + slow
+            tell()
+            time.sleep(0.3)  # the pace of the traffic, not a wait for luck
+            now = time.time()
+            planned = plan(session.needs(now))
+            session = session.ingest(now, planned.replies(answers({"main": source}, planned.queries)))
+    finally:
+        exporter.binary = None
+    assert session.verdict is not None
+    (reading,) = session.verdict.readings
+    assert reading.outcome is Outcome.FAIL
+    assert reading.canary.ratio == pytest.approx(slow / 18)
+    assert reading.stable.ratio == pytest.approx(10 / 180)
+    assert "share above 0.297302" in reading.message  # the boundary nearest to 0.3
+
+
+def test_prometheus_own_fraction_of_a_native_histogram_is_ours(source: PrometheusSource, exporter: Exporter):
+    try:
+        exporter.binary = exposed("own_seconds", [Native({}, 3, {-20: 10, -16: 30, -14: 7, 5: 3})])
+        got = scraped(source, "own_seconds")
+        (series,) = got.series
+        assert isinstance(series, NativeSeries)
+        for bound in (nearest_boundary(each, 3) for each in (0.2, 0.25, 0.3, 1.5)):
+            ours = as_buckets(series, [bound], "le")[0].values[-1] / series.values[-1]
+            query = f"histogram_fraction(0, {bound!r}, own_seconds)"
+            said = source.ask(Query("main", query, Kind.VALUE, time.time()))
+            assert isinstance(said, Sample)
+            assert ours == pytest.approx(said.series[0].values[-1])
+        with pytest.raises(SpecInvalid, match="gives native histograms"):
+            source.ask(Query("main", "own_seconds", Kind.VALUE, time.time()))
+    finally:
+        exporter.binary = None
 
 
 def test_a_histogram_is_judged_through_the_real_prometheus(source: PrometheusSource, exporter: Exporter):

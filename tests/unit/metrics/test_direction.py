@@ -59,10 +59,10 @@ def metric(direction: Direction) -> CounterMetric:
 
 def counted(pairs: list[tuple[int, int]], direction: Direction) -> MetricReading:
     """40 requests of each track in every interval, of them so many bad."""
-    times = np.arange(len(pairs) + 1) * 10.0
+    times = np.array([10.0 * index for index in range(len(pairs) + 1)])
 
     def series(labels: Labels, steps: list[int]) -> Series:
-        return Series(labels, times, np.cumsum([0, *steps]).astype(float))
+        return Series(labels, times, np.cumsum([0.0, *steps]))
 
     all_of_them = [40] * len(pairs)
     candidate, stable = (("pod", "c"),), (("pod", "s"),)
