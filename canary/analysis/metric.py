@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from canary.analysis.compare import TOLERATED_RATIO, WARM_UP_SECONDS
 from canary.analysis.samples import Track
+from canary.api.language import Language
 
 INTERVAL_SECONDS = 10.0
 FEWEST_REQUESTS = 50
@@ -118,6 +119,8 @@ class ValueMetric:
     """Distance of looks."""
     track: Track = ()
     """Labels by which this release's value is taken from an answer for many; empty: the answer is one value."""
+    language: Language = Language.PROMQL
+    """What the expression is written in."""
 
 
 EventMetric = CounterMetric | HistogramMetric

@@ -11,6 +11,7 @@ from canary.api.decimals import Number
 from canary.api.duration import Duration
 from canary.api.identity import Identity
 from canary.api.judges import BurnRate, Compare, Custom, Threshold
+from canary.api.language import Language
 from canary.api.model import SpecModel, exactly_one, given, rules
 from canary.api.text import Expression, Label, Line
 
@@ -49,10 +50,12 @@ class Value(SpecModel):
     """Any number that PromQL gives, for the canary."""
 
     query: Expression
-    """PromQL for an instant vector or a scalar: the canary's value. With variables, which stand inside label values
-    (`{pod_template_hash="${canaryHash}"}`), it is asked once for each Rollout and gives one sample. Without variables
-    and with an identity it is asked once for all Rollouts, keeps identity's labels (`max by (namespace,
-    pod_template_hash) (...)`), and the canary's sample is taken from the answer by them."""
+    """PromQL for an instant vector or a scalar, or what `language` says: the canary's value. With variables, which
+    stand inside label values (`{pod_template_hash="${canaryHash}"}`), it is asked once for each Rollout and gives one
+    sample. Without variables and with an identity it is asked once for all Rollouts, keeps identity's labels (`max by
+    (namespace, pod_template_hash) (...)`), and the canary's sample is taken from the answer by them."""
+    language: Language = Language.PROMQL
+    """What the query is written in; the source has to take it, see docs/metric-sources.md. Absent: promql."""
 
 
 class Severity(StrEnum):

@@ -24,6 +24,7 @@ class Rule(StrEnum):
     FIELD = "field"
     TEMPLATE = "template"
     PROMQL = "promql"
+    QUERY = "query"
     SERIES = "series"
     GROUPING = "grouping"
     IDENTITY = "identity"
@@ -35,6 +36,7 @@ SENTENCES = {
     Rule.FIELD: "Every field exists, is served, and says what can be.",
     Rule.TEMPLATE: "A Rollout's templates and their arguments fit.",
     Rule.PROMQL: "Selectors and queries are PromQL.",
+    Rule.QUERY: "Variables stand in queries of other languages where they may, and web queries can be read.",
     Rule.SERIES: "A query reads few series and gives one sample.",
     Rule.GROUPING: "One query serves all Rollouts that use the template.",
     Rule.IDENTITY: "The series of one workload are told from all others.",

@@ -8,14 +8,17 @@ from typing import Final
 import promql_parser as promql
 
 from canary.api.identity import Identity
+from canary.api.language import Language
 from canary.api.metric import Counter, Value
 from canary.api.template import Template
 from canary.api.variables import ARGUMENT_PREFIX, variables_in
 from canary.errors import SpecInvalid
 from canary.lint.documents import Document
 from canary.lint.finding import Finding, Level, Rule
+from canary.metrics.language import fill_in
 from canary.metrics.promql import Selector, fill
 from canary.metrics.templates import Tracks
+from canary.metrics.web_query import read_query
 
 EXAMPLE: Final = Tracks("shop", "checkout", "checkout", "checkout", "checkout-canary", 80, "5d9c7f6b8", "6f8b5c4d7")
 """What a release would put into a template's texts, for reading them as Prometheus will."""
@@ -32,7 +35,9 @@ def look_at_queries(document: Document, template: Template) -> Iterator[Finding]
             yield from _counter(document, metric.counter, f"{path}.counter", metric.name)
         if metric.histogram is not None:
             yield from _selector(document, metric.histogram.buckets, f"{path}.histogram", "buckets", metric.name)
-        if metric.value is not None:
+        if metric.value is not None and metric.value.language is not Language.PROMQL:
+            yield from _foreign(document, metric.value, f"{path}.value.query", metric.name)
+        elif metric.value is not None:
             yield from _value(document, metric.value, identity, f"{path}.value.query", metric.name)
         if identity is not None and not any("${namespace}" in text for text in identity.texts()):
             where = f"{path}.identity" if metric.identity is not None else "spec.identity"
@@ -83,10 +88,26 @@ def _value(document: Document, value: Value, identity: Identity | None, path: st
         yield document.finding(path, Level.WARNING, Rule.SERIES, message)
 
 
-def _read(document: Document, text: str, path: str, name: str, *, selector: bool) -> promql.Expr | Finding:
-    arguments = {variable: "x" for variable in variables_in(text) if variable.startswith(ARGUMENT_PREFIX)}
+def _foreign(document: Document, value: Value, path: str, name: str) -> Iterator[Finding]:
+    """Look at what can be told of a query in another language: its variables, and the shape of a web query."""
     try:
-        filled = fill(text, EXAMPLE.values() | arguments)
+        filled = fill_in(value.language, value.query, EXAMPLE.values() | _arguments(value.query))
+        if value.language is Language.WEB:
+            read_query(filled)
+    except SpecInvalid as error:
+        yield document.finding(path, Level.ERROR, Rule.QUERY, f"metric {name}: {error}")
+        return
+    message = f"metric {name}: queries in {value.language} are not parsed here; only their variables were looked at"
+    yield document.finding(path, Level.NOTE, Rule.QUERY, message)
+
+
+def _arguments(text: str) -> dict[str, str]:
+    return {variable: "x" for variable in variables_in(text) if variable.startswith(ARGUMENT_PREFIX)}
+
+
+def _read(document: Document, text: str, path: str, name: str, *, selector: bool) -> promql.Expr | Finding:
+    try:
+        filled = fill(text, EXAMPLE.values() | _arguments(text))
         if selector:
             Selector.parse(filled)
         return promql.parse(filled)

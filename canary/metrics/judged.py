@@ -74,7 +74,8 @@ class Judged:
         metric = self.metric
         if isinstance(metric, ValueMetric):
             times = self._value_times(metric, now)
-            return {"value": ValueNeed(metric.source, metric.expression, times, metric.track)} if times else {}
+            need = ValueNeed(metric.source, metric.expression, times, metric.track, metric.language)
+            return {"value": need} if times else {}
         return dict(events.needs(metric, self.counters, now))
 
     def ingest(self, now: float, replies: Mapping[Need, Answer], ready_at: Mapping[str, float]) -> Judged:

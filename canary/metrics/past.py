@@ -39,6 +39,7 @@ class PastSource:
         steps
             By expression, the distance of the instants at which it is looked at, seconds: its values are read with it.
         """
+        self.language = source.language
         self._source = source
         self._until = until
         self._steps = steps

@@ -16,10 +16,11 @@ Pure: nothing here asks anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from canary.analysis.samples import Series, Track, TrackLabel, of_track
+from canary.api.language import Language
 from canary.metrics.promql import Selector, escape, regex_of
 from canary.metrics.source import Answer, Kind, NoData, Query, Sample, Unavailable
 
@@ -54,6 +55,8 @@ class ValueNeed:
     """Unix seconds, evenly spaced."""
     track: Track = ()
     """Labels by which the wanted value is taken from an answer for many; empty: all of the answer."""
+    language: Language = Language.PROMQL
+    """What the expression is written in."""
 
 
 Need = CounterNeed | ValueNeed
@@ -129,9 +132,10 @@ def _chunks(members: Sequence[CounterNeed]) -> Iterator[list[CounterNeed]]:
 
 def _value_query(need: ValueNeed) -> Query:
     if len(need.times) == 1:
-        return Query(need.source, need.expression, Kind.VALUE, need.times[0])
+        return Query(need.source, need.expression, Kind.VALUE, need.times[0], language=need.language)
     step = need.times[1] - need.times[0]
-    return Query(need.source, need.expression, Kind.VALUES, need.times[-1], start=need.times[0], step_seconds=step)
+    query = Query(need.source, need.expression, Kind.VALUES, need.times[-1], language=need.language)
+    return replace(query, start=need.times[0], step_seconds=step)
 
 
 class _Split:

@@ -2,7 +2,10 @@
 
 Four things that the client leaves open are closed here: it has no time limit unless given one, it retries by itself
 while the operator has its own backoff, it sends a POST's query in the address (too long for proxies once a query names
-a thousand Rollouts), and it drops the answer's `warnings`, so that a partial answer looks like missing series.
+a thousand Rollouts), and it drops what says that an answer is partial, so that it looks like missing series.
+
+Partial is what says so: `warnings` of Prometheus, Thanos and Mimir, `isPartial` of VictoriaMetrics. `infos` are remarks
+on the query, and nothing is missing for them.
 """
 
 from __future__ import annotations
@@ -10,8 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 
 import numpy as np
 import requests
@@ -22,18 +24,14 @@ from urllib3.util.retry import Retry
 
 from canary.analysis.native import NativeSeries
 from canary.analysis.samples import Series
+from canary.api.language import Language
 from canary.errors import CanaryError, MetricsUnavailable, SpecInvalid
+from canary.metrics import transport
 from canary.metrics.source import Kind, NoData, Partial, Query, Sample, SourceConfig
-
-REFUSALS: Final = frozenset({400, 422})
-"""Statuses by which Prometheus says that the query itself is wrong: bad data, or it cannot be executed."""
+from canary.metrics.transport import Transport
 
 ERRORS: Final[tuple[tuple[type[Exception], type[MetricsUnavailable], str], ...]] = (
-    (requests.exceptions.Timeout, MetricsUnavailable, "did not answer within {timeout:g} s"),
-    (requests.exceptions.SSLError, MetricsUnavailable, "cannot be trusted: {error}"),
-    (requests.exceptions.ConnectionError, MetricsUnavailable, "cannot be reached: {error}"),
-    (requests.exceptions.JSONDecodeError, MetricsUnavailable, "answered with something that is not JSON"),
-    (requests.exceptions.RequestException, MetricsUnavailable, "broke off: {error}"),
+    *transport.ERRORS,
     (PrometheusApiClientException, MetricsUnavailable, "answered with an error: {error}"),
     (MetricValueConversionError, MetricsUnavailable, "answered with a value that is no number: {error}"),
 )
@@ -51,21 +49,14 @@ class _PartialAnswer(Exception):
         self.warnings = warnings
 
 
-class _FormSession(requests.Session):
-    """Sends a POST's parameters as a form, so that a long query is no long address, and today's token."""
-
-    token_file: str | None = None
+class _FormSession(Transport):
+    """Sends a POST's parameters as a form, so that a long query is no long address."""
 
     @override
-    def request(self, method: str, url: str, *rest: Any, **options: Any) -> requests.Response:  # type: ignore[override]  # the client passes keywords
+    def request(self, method: str, url: str, *rest: Any, **options: Any) -> requests.Response:  # type: ignore[override]  # callers pass keywords
         """Send one request."""
         if method == "POST":
             options["data"] = options.pop("params", None)
-        if self.token_file is not None:
-            options["headers"] = {
-                **(options.get("headers") or {}),
-                "Authorization": f"Bearer {_token(self.token_file)}",
-            }
         return super().request(method, url, *rest, **options)
 
 
@@ -76,14 +67,15 @@ class PrometheusSource:
     >>> source.close()
     """
 
+    language: ClassVar = Language.PROMQL
+
     def __init__(self, config: SourceConfig) -> None:
         self.config = config
-        session = _FormSession()
-        session.token_file = config.bearer_token_file
-        session.verify = config.ca_file or True
-        # The configuration names the address: a proxy or a netrc of the environment does not change who is asked.
-        session.trust_env = False
+        self.transport = session = _FormSession(config)
         session.hooks["response"].append(self._inspect)
+        self._parameters: dict[str, list[str]] = {}
+        for name, value in config.parameters:
+            self._parameters.setdefault(name, []).append(value)
         self._client = PrometheusConnect(
             url=config.url.rstrip("/"),
             headers=dict(config.headers),
@@ -100,7 +92,7 @@ class PrometheusSource:
 
     def ask(self, query: Query) -> Sample | NoData | Partial:
         """Answer one query; see `MetricSource.ask`."""
-        parameters = {**dict(self.config.parameters), "timeout": f"{self.config.timeout_seconds:g}s"}
+        parameters = {**self._parameters, "timeout": f"{self.config.timeout_seconds:g}s"}
         try:
             if query.kind is Kind.VALUES:
                 result = self._client.custom_query_range(
@@ -122,46 +114,35 @@ class PrometheusSource:
             # Before the table, as requests' JSON error is a ValueError too and says so itself.
             if isinstance(error, requests.exceptions.RequestException):
                 self._fail(error)
-            raise MetricsUnavailable(f"{self._name} answered in a shape that is not Prometheus': {error!r}") from error
+            raise MetricsUnavailable(
+                f"{self.config.said} answered in a shape that is not Prometheus': {error!r}"
+            ) from error
         except Exception as error:  # noqa: BLE001 -- the table names each, and what it does not name is raised again
             self._fail(error)
-
-    @property
-    def _name(self) -> str:
-        return f"metric source {self.config.name!r}"
 
     def _fail(self, error: Exception) -> NoReturn:
         for known, ours, text in ERRORS:
             if isinstance(error, known):
                 said = text.format(timeout=self.config.timeout_seconds, error=str(error)[:300])
-                raise ours(f"{self._name} {said}") from error
+                raise ours(f"{self.config.said} {said}") from error
         raise error
 
     def _inspect(self, response: requests.Response, *_: object, **__: object) -> None:
         """Look at each answer before the client throws its warnings and its error's kind away."""
         if response.status_code == requests.codes.ok:
             # A look at the bytes first: answers are large and warnings rare.
-            if b'"warnings"' in response.content:
+            if b'"warnings"' in response.content or b'"isPartial"' in response.content:
                 body = response.json()
-                warnings = body.get("warnings") if isinstance(body, Mapping) else None
-                if warnings:
-                    raise _PartialAnswer(tuple(str(each)[:300] for each in warnings))
+                if warnings := _why_partial(body) if isinstance(body, Mapping) else ():
+                    raise _PartialAnswer(warnings)
             return
-        said = _error_text(response)
-        if response.status_code in REFUSALS:
-            raise SpecInvalid(f"{self._name} refuses the query: {said}")
-        wait = response.headers.get("Retry-After", "")
-        raise MetricsUnavailable(
-            f"{self._name} answered {response.status_code}: {said}",
-            retry_after_seconds=float(wait) if wait.isdecimal() else None,
-        )
+        self.transport.check(response, _error_text(response))
 
 
-def _token(file: str) -> str:
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except OSError as error:  # it may be on its way: the kubelet puts a new one in the old one's place
-        raise MetricsUnavailable(f"token file {file} cannot be read: {error.strerror}") from error
+def _why_partial(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Why parts of an answer may be missing; empty: none are."""
+    warnings = tuple(str(each)[:300] for each in body.get("warnings") or ())
+    return warnings or (("isPartial: a storage node did not answer",) if body.get("isPartial") is True else ())
 
 
 def _error_text(response: requests.Response) -> str:

@@ -18,6 +18,7 @@ from canary.api.identity import Identity, Match
 from canary.api.template import Template
 from canary.api.variables import Variable
 from canary.errors import SpecInvalid
+from canary.metrics.language import LABELLED, fill_in
 from canary.metrics.promql import Selector, fill, fill_label
 
 POD_LABEL = "pod"
@@ -133,9 +134,9 @@ def _histogram(
 def _value(
     name: str, metric: declared.Metric, value: declared.Value, identity: Identity | None, values: Mapping[str, str]
 ) -> judged.ValueMetric:
-    expression = fill(value.query, values)
+    expression = fill_in(value.language, value.query, values)
     # A query without variables answers for every release at once; this one's value is taken from it by identity.
-    shared = expression == value.query and identity is not None
+    shared = expression == value.query and identity is not None and value.language in LABELLED
     return judged.ValueMetric(
         name,
         metric.source,
@@ -144,6 +145,7 @@ def _value(
         critical=metric.critical,
         interval_seconds=float(metric.interval.seconds),
         track=_track(identity, values, candidate=True) if shared and identity is not None else (),
+        language=value.language,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from canary.analysis.metric import Metric
+from canary.api.language import Language
 from canary.core.observed import AnalysisView
 from canary.metrics.planner import Need, Plan, plan
 from canary.metrics.session import AnalysisSession
@@ -86,9 +87,9 @@ class Analyses:
         self._said: dict[str, str] = {}
 
     @property
-    def source_names(self) -> frozenset[str]:
-        """Metric sources that the configuration has."""
-        return frozenset(self._sources)
+    def languages(self) -> dict[str, Language]:
+        """Metric sources that the configuration has, by name, and what each takes queries in."""
+        return {name: source.language for name, source in self._sources.items()}
 
     def want(self, key: Name, wanted: Wanted | None, ready_at: Mapping[str, float]) -> None:
         """Say what is to be judged now; None ends it. `ready_at`: since when each candidate pod is ready, Unix seconds.

@@ -34,9 +34,8 @@ from canary.git.credentials import (
     SshCredential,
 )
 from canary.git.objects import Identity
-from canary.metrics.source import SourceConfig
-
-Seconds = Annotated[float, Field(gt=0, le=86400)]
+from canary.metrics.source import MetricSource, SourceConfig
+from canary.operator.sources import Seconds, SourceSpec, checked, open_sources
 
 
 class Policies(StrEnum):
@@ -47,24 +46,6 @@ class Policies(StrEnum):
     ON = "on"
     OFF = "off"
     """The operator keeps Deployments paused itself."""
-
-
-class PrometheusSpec(SpecModel):
-    """A metric source that speaks Prometheus' HTTP API."""
-
-    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
-    """Base address, without /api/v1."""
-    timeout_seconds: Seconds = 5.0
-    headers: dict[str, str] = Field(default_factory=dict)
-    bearer_token_file: Path | None = None
-    ca_file: Path | None = None
-    parameters: dict[str, str] = Field(default_factory=dict)
-
-
-class SourceSpec(SpecModel):
-    """One metric source: exactly one kind. Absent: none."""
-
-    prometheus: PrometheusSpec
 
 
 class BindingSpec(SpecModel):
@@ -148,8 +129,12 @@ class Config:
         return host or "0.0.0.0", int(port)  # noqa: S104 -- probes and Prometheus come from outside the pod
 
     def sources(self) -> tuple[SourceConfig, ...]:
-        """Return the metric sources; a secret that is not there is told."""
-        return tuple(_source(name, spec.prometheus) for name, spec in self.file.metrics.items())
+        """Return how the metric sources are reached; a secret that is not there is told."""
+        return checked(self.file.metrics)
+
+    def open_sources(self) -> dict[str, MetricSource]:
+        """Return the metric sources by name, ready to be asked."""
+        return open_sources(self.file.metrics)
 
     def bindings(self) -> Bindings:
         """Return the Git credentials, their secrets read now."""
@@ -197,20 +182,6 @@ def load(path: Path | None, *, kubeconfig: Path | None = None, context: str | No
     config = Config(file, kubeconfig, context)
     config.sources(), config.bindings()  # a secret that cannot be read is told at the start
     return config
-
-
-def _source(name: str, spec: PrometheusSpec) -> SourceConfig:
-    if spec.bearer_token_file is not None:
-        _secret(spec.bearer_token_file)  # one that is not there is told at the start; the source reads it at each use
-    return SourceConfig(
-        name=name,
-        url=spec.url.rstrip("/"),
-        headers=tuple(spec.headers.items()),
-        bearer_token_file=str(spec.bearer_token_file) if spec.bearer_token_file else None,
-        timeout_seconds=spec.timeout_seconds,
-        ca_file=str(spec.ca_file) if spec.ca_file else None,
-        parameters=tuple(spec.parameters.items()),
-    )
 
 
 def _binding(spec: BindingSpec) -> Binding:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from canary.analysis.metric import Metric
+from canary.analysis.metric import Metric, ValueMetric
+from canary.api.language import Language
 from canary.api.names import CANARY_SUFFIX, POD_TEMPLATE_HASH
 from canary.api.parse import parse_template
 from canary.api.patch import labels_of
@@ -14,6 +16,7 @@ from canary.api.template import Template
 from canary.core.phases import Phase, Stage
 from canary.core.state import State
 from canary.errors import NotFound, SpecInvalid
+from canary.metrics.source import wrong_language
 from canary.metrics.templates import Tracks, metrics_of
 from canary.operator import kinds
 from canary.operator.analysis import Wanted
@@ -33,7 +36,7 @@ class Problem:
     message: str
 
 
-def problem_of(cache: Cache, what: Named, sources: frozenset[str]) -> Problem | None:
+def problem_of(cache: Cache, what: Named, sources: Mapping[str, Language]) -> Problem | None:
     """Return what is wrong with the analysis that a Rollout names, before any release needs it."""
     try:
         metrics = _metrics(cache, what, "0", "1", returning=False)
@@ -49,6 +52,9 @@ def problem_of(cache: Cache, what: Named, sources: frozenset[str]) -> Problem | 
                 f"metric {metric.name}: no metric source is named {metric.source!r} (the operator's configuration has: "
                 f"{known}).",
             )
+        language = metric.language if isinstance(metric, ValueMetric) else Language.PROMQL
+        if (takes := sources[metric.source]) is not language:
+            return Problem("SpecInvalid", f"metric {metric.name}: {wrong_language(metric.source, takes, language)}.")
     return None
 
 

@@ -181,7 +181,7 @@ class Reconciler:
                 if memory.named is None:
                     raise
                 return memory.named, Problem(error.reason, str(error))
-        return memory.named, problem_of(self._cache, memory.named, self._analyses.source_names)
+        return memory.named, problem_of(self._cache, memory.named, self._analyses.languages)
 
     def _told(self, key: Name, what: Named, state: State) -> Told:
         """Ask Git's notes what was rejected here before, at first sight and only then."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from canary.errors import SpecInvalid
-from canary.metrics.prometheus import PrometheusSource
 from canary.operator import logs
 from canary.operator.client import KubernetesApi
 from canary.operator.clock import SystemClock
@@ -44,8 +43,7 @@ async def operate(config: Config) -> None:
     telemetry = Telemetry()
     configuration = await load_configuration(config.kubeconfig, config.context)
     api = KubernetesApi(configuration, count=telemetry.written)
-    sources = {source.name: PrometheusSource(source) for source in config.sources()}
-    operator = Operator(config, api, clock=SystemClock(), sources=sources, telemetry=telemetry)
+    operator = Operator(config, api, clock=SystemClock(), sources=config.open_sources(), telemetry=telemetry)
     watching: list[Watches] = []
 
     def watch(available: frozenset[Kind]) -> None:

@@ -18,7 +18,8 @@ from canary.cli.main import app
 from canary.core.phases import Phase, Stage
 from canary.git import outcome
 from canary.metrics.templates import Tracks, metrics_of
-from canary.operator.config import BindingSpec, ConfigFile, GitSpec, PrometheusSpec, SourceSpec, load
+from canary.operator.config import BindingSpec, ConfigFile, GitSpec, load
+from canary.operator.sources import KINDS, RemoteSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
@@ -170,16 +171,18 @@ def test_every_phase_and_stage_is_explained_and_drawn(word):
 # --- configuration
 
 
-def fields(model: type[BaseModel], path: str) -> set[str]:
-    return {f"{path}{field.alias}" for field in model.model_fields.values()}
+def fields(model: type[BaseModel], path: str, known: type[BaseModel] = BaseModel) -> set[str]:
+    """Paths of a model's fields, without those that another has too."""
+    return {f"{path}{field.alias}" for name, field in model.model_fields.items() if name not in known.model_fields}
 
 
 FIELDS = sorted(
     fields(ConfigFile, "")
     | fields(GitSpec, "git.")
     | fields(BindingSpec, "git.bindings[].")
-    | fields(SourceSpec, "metrics.NAME.")
-    | fields(PrometheusSpec, "metrics.NAME.prometheus.")
+    | {"metrics.NAME.KIND"}
+    | fields(RemoteSpec, "metrics.NAME.KIND.")
+    | {each for kind, model in KINDS.items() for each in fields(model, f"metrics.NAME.{kind}.", known=RemoteSpec)}
 )
 
 

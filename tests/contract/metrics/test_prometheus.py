@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -360,6 +361,22 @@ def test_warnings_make_an_answer_partial_however_much_it_holds(played: Callable[
     assert isinstance(played(say(200, {**body, "warnings": []})).ask(QUERY), Sample)
 
 
+def test_victoriametrics_says_partial_in_its_own_field(played: Callable[[Play], PrometheusSource]):
+    body = {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "1"]}]}}
+    value = replace(QUERY, kind=Kind.VALUE)
+    assert isinstance(played(say(200, {**body, "isPartial": True})).ask(value), Partial)
+    assert isinstance(played(say(200, {**body, "isPartial": False})).ask(value), Sample)
+
+
+def test_a_remark_on_the_query_makes_no_answer_partial(played: Callable[[Play], PrometheusSource]):
+    body = {
+        "status": "success",
+        "infos": ["PromQL info: metric might not be a counter"],
+        "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "1"]}]},
+    }
+    assert isinstance(played(say(200, body)).ask(replace(QUERY, kind=Kind.VALUE)), Sample)
+
+
 def test_a_silent_source_costs_its_timeout_and_no_retries(played: Callable[[Play], PrometheusSource]):
     source = played(silence)
     began = time.monotonic()
@@ -434,7 +451,7 @@ def test_a_token_is_read_at_each_request(played: Callable[[Play], PrometheusSour
         assert source.ask(QUERY) == NoData()
     assert seen == ["Bearer old", "Bearer new"]
     token.unlink()
-    with pytest.raises(MetricsUnavailable, match=r"token file .* cannot be read: No such file"):
+    with pytest.raises(MetricsUnavailable, match=r"secret file .* cannot be read: No such file"):
         source.ask(QUERY)
 
 

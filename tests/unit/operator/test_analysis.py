@@ -10,6 +10,7 @@ from typing_extensions import override
 from canary.analysis.metric import Compare, CounterMetric
 from canary.analysis.samples import Series, TrackLabel
 from canary.analysis.verdict import Outcome
+from canary.api.language import Language
 from canary.errors import MetricsUnavailable
 from canary.metrics.source import Query, Sample
 from canary.operator.analysis import Analyses, Wanted
@@ -22,6 +23,8 @@ TURNS = 100
 
 class Source:
     """Two tracks whose counters grow by 100 a second; every tenth request of the canary is bad, no other."""
+
+    language = Language.PROMQL
 
     def __init__(self) -> None:
         self.queries: list[Query] = []

@@ -10,11 +10,13 @@ import pytest
 from typing_extensions import override
 
 from canary.analysis.verdict import MetricReading, Outcome, Reason, Verdict, combine
+from canary.api.language import Language
 from canary.core.observed import AnalysisView
 from canary.core.state import Rejected, Revert
 from canary.errors import ApiConflict, ApiUnavailable, CanaryError, NotFound
 from canary.git.clone import GitSettings
 from canary.git.credentials import Bindings
+from canary.metrics.source import Query, Sample
 from canary.operator import kinds
 from canary.operator.analysis import Analyses
 from canary.operator.cache import Cache
@@ -29,6 +31,15 @@ from tests.unit.operator.cluster import NS, Cluster, rollout
 from tests.unit.operator.fake_api import FakeApi
 
 KEY = (NS, "checkout")
+
+
+class NeverAsked:
+    """A source: the judges are told what to say."""
+
+    language = Language.PROMQL
+
+    def ask(self, query: Query) -> Sample:
+        raise AssertionError(query)
 
 
 class Judges(Analyses):
@@ -80,7 +91,7 @@ class World:
         self.cluster = Cluster(self.api)
         telemetry = Telemetry()
         self.judges = Judges(
-            sources={"default": object()},  # type: ignore[dict-item]  # never asked: the judges are told what to say
+            sources={"default": NeverAsked()},
             clock=self.clock,
             wake=lambda key: None,
             telemetry=telemetry,
@@ -250,6 +261,16 @@ async def test_an_unknown_metric_source_is_told(world):
     template["spec"]["metrics"][0]["source"] = "nowhere"
     world.api.put(kinds.ANALYSIS_TEMPLATE, template)
     await world.until(lambda: world.status.get("reason") == "SourceNotFound")
+
+
+async def test_a_query_in_another_language_than_its_source_s_is_told_before_a_release(world):
+    template = copy.deepcopy(world.api.peek(kinds.ANALYSIS_TEMPLATE, NS, "errors"))
+    value = {"language": "nrql", "query": "SELECT count(*) FROM Transaction"}
+    template["metadata"]["uid"] = "in-another-language"  # templates are parsed once for each uid and version
+    template["spec"]["metrics"] = [{"name": "errors", "value": value, "threshold": {"max": "1"}}]
+    world.api.put(kinds.ANALYSIS_TEMPLATE, template)
+    await world.until(lambda: world.status.get("reason") == "SpecInvalid")
+    assert "'default' takes queries in promql, and this one is in nrql" in world.status["message"]
 
 
 async def test_a_rollout_that_cannot_be_read_says_so_in_its_conditions(world):
