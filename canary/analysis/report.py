@@ -14,8 +14,9 @@ from canary.analysis.verdict import Outcome, Reason, Verdict
 
 BRIEF_LENGTH: Final = 240
 """Characters of the brief text: a condition's message is read in a table, and an Event's note ends at 1,024."""
-TEXT_LENGTH: Final = 2000
-"""Characters of the whole text: status keeps it, and no line of a commit's message is cut."""
+TEXT_LENGTH: Final = 1700
+"""Characters of the whole text. With the brief sentence before it, it has to fit into the 2,048 that status keeps: what
+was cut there would be another commit's message after a restart."""
 
 HEADLINES: Final = {
     Outcome.FAIL: "the canary is worse than stable",
@@ -69,11 +70,16 @@ class Report:
 
     @property
     def text(self) -> str:
-        """The whole, for `canary why` and a commit's message, of at most `TEXT_LENGTH` characters."""
-        head, foot = f"{self.outcome}: {self.headline}.", f"Next: {self.next_step}"
+        """The whole, of at most `TEXT_LENGTH` characters."""
+        return f"{self.outcome}: {self.headline}.\n\n{self.details}"
+
+    @property
+    def details(self) -> str:
+        """The text without its headline: each metric, and what to do."""
+        foot = f"Next: {self.next_step}"
         blocks = ["\n".join(account.lines) for account in self.metrics] or [self.brief]
         kept: list[str] = []
-        room = TEXT_LENGTH - len(head) - len(foot) - 100  # for the blank lines, and to say what was left out
+        room = TEXT_LENGTH - len(foot) - 200  # for the headline, and to say what was left out
         for block in blocks:
             room -= len(block) + 1
             if room < 0:
@@ -85,7 +91,7 @@ class Report:
             left -= 1
         if left > 0:
             kept.append(f"... and {left} more metric{'s' if left > 1 else ''}")
-        return "\n".join([head, "", *kept, "", foot])
+        return "\n".join([*kept, "", foot])
 
     def data(self) -> dict[str, object]:
         """Return the same for programs, as `-o json` prints it."""
@@ -109,6 +115,11 @@ def report(verdict: Verdict) -> Report:
     brief = _cut(f"{verdict.outcome}: {verdict.message}")
     accounts = tuple(Account.of(reading) for reading in readings)
     return Report(verdict.outcome, verdict.suspicious, headline, brief, accounts, NEXT[verdict.reason], verdict.at)
+
+
+def record(verdict: Verdict) -> str:
+    """Tell a verdict for a release's own record and for its revert: a sentence with the figures, then the details."""
+    return f"{_cut(verdict.message)}\n\n{report(verdict).details}"
 
 
 def _cut(text: str) -> str:

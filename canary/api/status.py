@@ -76,15 +76,45 @@ class ReleaseStatus(StatusModel):
     verdict_reason: Annotated[str, Field(max_length=64)] = ""
     """Why, in one word."""
     report: Message = ""
-    """The report of that verdict, as it is told in the revert's message."""
+    """The report of that verdict, as it is told in the revert's message; its first paragraph is a sentence."""
     no_data_since: datetime | None = None
     """Since when a metric has had no data. Absent: all have."""
     approved_by: Line | None = None
     """Who approved the last approval step."""
 
 
+class SideReport(StatusModel):
+    """What was counted on one side."""
+
+    requests: Annotated[int, Field(ge=0)]
+    """All of them."""
+    bad: Annotated[int, Field(ge=0)]
+    """Those of them that were bad."""
+
+
+Hundredths = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
+"""A power of ten, times 100: 200 is 100 to 1."""
+
+
+class EvidenceReport(StatusModel):
+    """Evidence of a judge that compares: powers of ten, in hundredths (200 is 100 to 1, -200 is 1 to 100)."""
+
+    against: Hundredths
+    """Against the canary."""
+    in_favour: Hundredths
+    """For it."""
+    fails_at: Hundredths
+    """Evidence against it at which the metric fails."""
+    since: datetime
+    """When the judging began."""
+    every_seconds: Annotated[int, Field(ge=1)]
+    """Distance of the values in `course`; it doubles when there are too many."""
+    course: Annotated[tuple[Hundredths, ...], Field(max_length=32)] = ()
+    """How evidence against it went, the first value `everySeconds` after `since`."""
+
+
 class MetricReport(StatusModel):
-    """One metric in the latest report, in brief."""
+    """One metric in the latest report."""
 
     name: Annotated[str, Field(max_length=128)]
     """`template/metric`."""
@@ -92,10 +122,18 @@ class MetricReport(StatusModel):
     """pass, fail, inconclusive, noData or error."""
     message: Message = ""
     """What was measured, against what."""
+    reason: Annotated[str, Field(max_length=64)] = ""
+    """Why, in one word: EvidenceAgainst, NotEnoughData, ..."""
+    canary: SideReport | None = None
+    """What was counted on the canary. Absent: the judge does not count requests."""
+    stable: SideReport | None = None
+    """What was counted on stable. Absent: the judge does not count requests."""
+    evidence: EvidenceReport | None = None
+    """How strong the evidence is, and how it went. Absent: the judge does not compare."""
 
 
 class ReportBrief(StatusModel):
-    """The latest report in brief."""
+    """The latest report."""
 
     verdict: Annotated[str, Field(max_length=32)]
     """pass, fail, inconclusive, noData or error: that of the worst metric."""
@@ -103,6 +141,8 @@ class ReportBrief(StatusModel):
     """When it was said."""
     message: Message = ""
     """What was measured, against what, and what to do next."""
+    details: Message = ""
+    """The whole report: both sides with intervals, the evidence's course, what would have changed the verdict."""
     metrics: Annotated[tuple[MetricReport, ...], Field(max_length=64)] = ()
     """One line for each metric."""
 
@@ -230,7 +270,7 @@ class RolloutStatus(StatusModel):
     paused: PauseStatus | None = None
     """Present while somebody has paused the release."""
     report: ReportBrief | None = None
-    """The latest report in brief; `canary why` shows all of it."""
+    """The latest report; `canary why` shows it."""
     revert: RevertStatus | None = None
     """The latest revert."""
     rejected: Annotated[tuple[RejectedVersion, ...], Field(max_length=50)] = ()

@@ -76,7 +76,8 @@ def explain(seen: Seen, now: datetime, to: Console) -> None:
         _verdict(seen, status.report, now, to)
     if release is not None and release.verdict_at is not None:
         _section(to, f"Rolled back: {release.verdict_reason}" if release.verdict_reason else "Rolled back")
-        known = status.report is not None and release.report in status.report.message
+        brief = release.report.partition("\n\n")[0]
+        known = status.report is not None and brief in status.report.message
         told = "" if known else f"\n{release.report}"
         to.print(Padding(Text(f"Decided {since(release.verdict_at, now)} ago.{told}".rstrip()), INDENT))
     if status.revert is not None:
@@ -118,7 +119,11 @@ def _verdict(seen: Seen, report: ReportBrief, now: datetime, to: Console) -> Non
     if report.message:
         to.print()
         to.print(Padding(Text(report.message), INDENT))
-    if not told_alone(report):
+    if report.details:
+        to.print()
+        for line in report.details.splitlines():  # its columns hang on spaces: it is left to the terminal to wrap
+            to.print(Text(f"  {line}".rstrip()), soft_wrap=True)
+    elif not told_alone(report):
         _section(to, "Metrics")
         table = Table.grid(padding=(0, 1))
         table.add_column(no_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from canary.analysis.report import record
 from canary.core.judging import Bad, verdict_of
 from canary.core.phases import Phase, Stage
 from canary.core.scope import Scope, enter, stay, without_rejection
@@ -21,7 +22,7 @@ def roll_back(scope: Scope, bad: Bad, *, stage: Stage | None = None) -> State:
     """
     release = scope.release
     verdict = verdict_of(scope)
-    report = verdict.message if verdict is not None and bad.reason == "AnalysisFailed" else bad.message
+    report = record(verdict) if verdict is not None and bad.reason == "AnalysisFailed" else bad.message
     rejected = Rejected(
         template_hash=release.candidate.template_hash,
         version_hash=release.candidate.version_hash,
@@ -52,7 +53,7 @@ def rolling_back(scope: Scope) -> State:
         Phase.REVERTING,
         step=scope.release.step,
         reason=scope.release.verdict_reason,
-        message=sentences(scope.release.report, "The canary has no traffic; its commit is being reverted."),
+        message=sentences(scope.release.brief, "The canary has no traffic; its commit is being reverted."),
     )
 
 
@@ -61,7 +62,7 @@ def reverting(scope: Scope) -> State:
     revert = scope.observed.revert
     if not scope.plan.revert:
         stays = "The Deployment stays held until Git says another version (rollback.git.mode: off)."
-        message = sentences(scope.release.report, stays)
+        message = sentences(scope.release.brief, stays)
         return enter(scope, Phase.AWAITING_GIT, step=scope.release.step, reason="RevertOff", message=message)
     if revert is None or revert == scope.release.revert:
         return scope.state
@@ -74,6 +75,6 @@ def reverting(scope: Scope) -> State:
         Phase.AWAITING_GIT,
         step=scope.release.step,
         reason=revert.reason,
-        message=sentences(scope.release.report, revert.message),
+        message=sentences(scope.release.brief, revert.message),
     )
     return replace(entered, stalled=not revert.commit)

@@ -80,8 +80,13 @@ class Release:
     """When the release was judged bad (or aborted): the date of the revert's commit."""
     verdict_reason: str = ""
     report: str = ""
-    """The report of the decisive verdict, as it is told in the commit's message."""
+    """The report of the decisive verdict, as it is told in the commit's message; its first paragraph is a sentence."""
     revert: Revert | None = None
+
+    @property
+    def brief(self) -> str:
+        """The report's first paragraph: what a status' message says of it."""
+        return self.report.partition("\n\n")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def undoing(scope: Scope) -> State:
     full = stable is None or (stable.replicas >= workload.replicas and stable.ready >= workload.replicas)
     if workload.held and full and not others:
         again = "The stable version runs at full size again: it gets its traffic back."
-        message = sentences(release.report, again)
+        message = sentences(release.brief, again)
         return enter(scope, Phase.ROLLING_BACK, step=release.step, reason=release.verdict_reason, message=message)
     if scope.elapsed >= scope.plan.progress_deadline_seconds and not scope.state.stalled:
         message = (

@@ -102,6 +102,6 @@ def _usual(scope: Scope) -> tuple[str, str]:
         case Phase.STARTING:
             return "Starting", "The canary starts."
         case Phase.ROLLING_BACK:
-            return scope.release.verdict_reason, scope.release.report
+            return scope.release.verdict_reason, scope.release.brief
         case _:
             return "Promoting", "The promotion goes on."

@@ -15,6 +15,7 @@ from canary.git.objects import Commit
 _SUBJECT_LENGTH: Final = 60
 _LINE_LENGTH: Final = 400
 _LINES: Final = 120
+_PARAGRAPH: Final = "\n\n"
 TRAILER_ROLLOUT: Final = "Rollout"
 TRAILER_REVERTS: Final = "Rollout-Reverts"
 TRAILER_REPORT: Final = "Rollout-Report"
@@ -24,7 +25,7 @@ def revert_message(culprits: Sequence[Commit], paths: Sequence[str], rollout: st
     """Return the message of a revert of `culprits` (newest first) in `paths`, for `namespace/name`."""
     subject = _cut(one_line(culprits[0].subject), _SUBJECT_LENGTH)
     more = f" and {len(culprits) - 1} more" if len(culprits) > 1 else ""
-    lines = [_cut(_told(one_line(line)), _LINE_LENGTH) for line in report.splitlines()][:_LINES]
+    lines = [_cut(_told(line), _LINE_LENGTH) for line in report.splitlines()][:_LINES]
     told = "\n".join(lines).strip("\n") or "Rolled back."
     undone = [
         f"- {commit.sha[:12]} {_cut(one_line(commit.subject), 72)} ({_cut(one_line(commit.author), 40)})"
@@ -33,7 +34,7 @@ def revert_message(culprits: Sequence[Commit], paths: Sequence[str], rollout: st
     trailers = [
         f"{TRAILER_ROLLOUT}: {one_line(rollout)}",
         f"{TRAILER_REVERTS}: {', '.join(commit.sha for commit in culprits)}",
-        f"{TRAILER_REPORT}: {_cut(one_line(told), _LINE_LENGTH)}",
+        f"{TRAILER_REPORT}: {_cut(one_line(told.partition(_PARAGRAPH)[0]), _LINE_LENGTH)}",
     ]
     parts = [
         f'Revert "{subject}"{more}',
@@ -50,7 +51,9 @@ def one_line(text: str) -> str:
 
 
 def _told(line: str) -> str:
-    return line if not line or line[0].isalnum() else f"  {line}"
+    """A report's line, its columns kept."""
+    plain = "".join(char if char.isprintable() else " " for char in line).rstrip()
+    return plain if not plain or plain[0].isalnum() or plain.startswith("  ") else f"  {plain.lstrip()}"
 
 
 def _cut(text: str, length: int) -> str:

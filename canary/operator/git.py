@@ -97,7 +97,7 @@ def job_of(effect: RevertInGit, seen: Look, state: State) -> Job | NotFromGit:
         version_hash=effect.candidate.version_hash,
         template_hash=effect.candidate.template_hash,
         at=request.verdict_at,
-        reason=effect.report,
+        reason=effect.report.partition("\n\n")[0],
         images=effect.candidate.images,
         stable_commit=effect.stable.commit,
     )

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
-from canary.analysis.verdict import Outcome, Verdict
+from canary.analysis.verdict import Verdict
 from canary.api import status as api
 from canary.core.observed import Observed
 from canary.core.phases import Phase
 from canary.core.plan import Plan
 from canary.core.state import Past, Rejected, Release, Revert, Revision, State
 from canary.operator.conditions import conditions
+from canary.operator.fields import cut, time_of
 from canary.operator.kinds import Obj
-
-MESSAGE_LENGTH: Final = 2048
-"""What the CRD allows a sentence; the rest is cut, never refused."""
-_VERDICTS: Final = {
-    Outcome.PASS: "pass",
-    Outcome.FAIL: "fail",
-    Outcome.INCONCLUSIVE: "inconclusive",
-    Outcome.ERROR: "error",
-}
+from canary.operator.report import report_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +52,13 @@ def to_status(state: State, told: Shown, generation: int, before: Obj, now: floa
     release = state.release
     paused = None
     if told.paused_by:
-        at = (before.get("paused") or {}).get("at") or _time(now)
+        at = (before.get("paused") or {}).get("at") or time_of(now)
         paused = api.PauseStatus(by=told.paused_by, at=at)
     model = api.RolloutStatus(
         observed_generation=generation,
         phase=state.phase,
         reason=state.reason[:64],
-        message=_cut(state.message),
+        message=cut(state.message),
         stalled=state.stalled,
         attempts=state.attempts,
         drained_since=_maybe(state.drained_since),
@@ -78,15 +71,15 @@ def to_status(state: State, told: Shown, generation: int, before: Obj, now: floa
         candidate=_revision(release.candidate if release else None),
         release=_release(release, told.verdict),
         paused=paused,
-        report=_report(told.verdict) if told.verdict else _kept_report(before),
+        report=report_of(told.verdict) if told.verdict else _kept_report(before),
         revert=_revert(release) if release and release.revert else None,
         rejected=tuple(
             api.RejectedVersion(
                 version_hash=r.version_hash,
                 template_hash=r.template_hash,
-                at=_time(r.at),
+                at=time_of(r.at),
                 commit=r.commit,
-                reason=_cut(r.reason),
+                reason=cut(r.reason),
                 images=_images(r.images),
             )
             for r in state.rejected
@@ -154,21 +147,12 @@ def merge_patch(before: Any, after: Any) -> Any:  # noqa: ANN401 -- JSON
     return patch or None
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 1] + "…"
-
-
 def _images(images: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(image[:512] for image in images[:32])
 
 
-def _time(seconds: float) -> datetime:
-    """Milliseconds, so that what is read back equals what was decided (times of a pass are rounded to them)."""
-    return datetime.fromtimestamp(round(seconds, 3), UTC)
-
-
 def _maybe(seconds: float | None) -> datetime | None:
-    return None if seconds is None else _time(seconds)
+    return None if seconds is None else time_of(seconds)
 
 
 def _seconds(time: datetime | None) -> float | None:
@@ -195,10 +179,10 @@ def _release(release: Release | None, verdict: Verdict | None) -> api.ReleaseSta
         return None
     return api.ReleaseStatus(
         id=release.id,
-        started_at=_time(release.held_at),
+        started_at=time_of(release.held_at),
         attempt=max(1, release.attempt),
         step=release.step,
-        since=_time(release.since),
+        since=time_of(release.since),
         step_started_at=_maybe(release.in_force_since),
         analysis_since=_maybe(release.analysis_since),
         unready_since=_maybe(release.unready_since),
@@ -206,7 +190,7 @@ def _release(release: Release | None, verdict: Verdict | None) -> api.ReleaseSta
         blocked=release.blocked,
         verdict_at=_maybe(release.verdict_at),
         verdict_reason=release.verdict_reason,
-        report=_cut(release.report),
+        report=cut(release.report),
         no_data_since=_maybe(verdict.no_data_since if verdict else None),
     )
 
@@ -244,9 +228,9 @@ def _revert(release: Release) -> api.RevertStatus | None:
         commit=revert.commit,
         culprits=revert.culprits[:64],
         reason=revert.reason[:64],
-        message=_cut(revert.message),
+        message=cut(revert.message),
         final=revert.final,
-        at=_time(revert.at),
+        at=time_of(revert.at),
         verdict_at=_maybe(release.verdict_at),
     )
 
@@ -268,25 +252,13 @@ def _past(past: Past) -> api.PastRelease:
     return api.PastRelease(
         id=past.id,
         outcome=api.Outcome(past.outcome),
-        started_at=_time(past.started_at),
-        ended_at=_time(past.ended_at),
+        started_at=time_of(past.started_at),
+        ended_at=time_of(past.ended_at),
         template_hash=past.template_hash,
         images=_images(past.images),
         commit=past.commit,
         revert_commit=past.revert_commit,
-        message=_cut(past.message),
-    )
-
-
-def _report(verdict: Verdict) -> api.ReportBrief:
-    return api.ReportBrief(
-        verdict=_VERDICTS[verdict.outcome],
-        at=_time(verdict.at),
-        message=_cut(verdict.message),
-        metrics=tuple(
-            api.MetricReport(name=r.metric[:128], verdict=_VERDICTS[r.outcome], message=_cut(r.message))
-            for r in verdict.readings[:64]
-        ),
+        message=cut(past.message),
     )
 
 

@@ -11,12 +11,15 @@ import yaml
 from rich.console import Console
 from typing_extensions import override
 
+from canary.analysis.report import report
+from canary.analysis.verdict import combine
 from canary.cli.lookup import bare
 from canary.cli.overview import overview
 from canary.cli.reading import read
 from canary.cli.state import where
 from canary.core.phases import Phase, Stage
 from canary.errors import Forbidden, SpecInvalid
+from tests.unit.analysis.test_report import FAILED
 from tests.unit.cli import samples
 from tests.unit.cli.conftest import Canary
 from tests.unit.cli.fake import FakeCluster
@@ -171,6 +174,16 @@ def test_why_tells_each_metric_the_report_and_the_revert_in_full(canary: Canary,
     assert str(samples.CANDIDATE["commit"]) in text
     cluster.put(samples.in_step())
     assert "http-health/latency pass as fast as stable" in " ".join(canary("why", "checkout").stdout.split())
+
+
+def test_why_prints_the_whole_report_as_it_stands_in_the_commit(canary: Canary, cluster: FakeCluster):
+    details = report(combine([FAILED], 7.0)).details
+    status = samples.in_step()["status"]["report"]
+    cluster.put(samples.in_step(report=status | {"details": details}))
+    printed = [line.rstrip() for line in canary("why", "checkout").stdout.splitlines()]
+    first = printed.index("  http/errors: Fail (EvidenceAgainst)")
+    told = [f"  {line}".rstrip() for line in details.splitlines()]
+    assert printed[first : first + len(told)] == told
 
 
 def test_while_traffic_returns_the_sides_of_the_report_are_named(canary: Canary, cluster: FakeCluster):

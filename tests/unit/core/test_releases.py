@@ -79,6 +79,22 @@ def test_a_bad_version_loses_its_traffic_and_is_reverted_in_git():
     assert weights(world) == ["0", "5", "0"]
 
 
+def test_the_revert_carries_the_whole_report_and_the_status_its_sentence():
+    world = settled()
+    world.push("bad1")
+    run(world, 200, until=Phase.REVERTING)
+    release = world.state.release
+    assert release is not None
+    assert release.brief == "http/errors: m"
+    assert release.report.startswith("http/errors: m\n\nhttp/errors: Fail (EvidenceAgainst)\n  canary    no requests\n")
+    assert "Next: Look at the canary's bad requests" in release.report
+    assert world.state.message.startswith("http/errors: m. The canary has no traffic")
+    asked = [
+        e for e in decide(world.plan, world.state, world.observed(), world.now).effects if isinstance(e, fx.RevertInGit)
+    ]
+    assert [each.report for each in asked] == [release.report]
+
+
 def test_traffic_is_taken_away_before_anything_else_is_written_when_the_verdict_is_bad():
     world = settled()
     world.push("bad1")

@@ -33,6 +33,16 @@ def test_a_message_says_what_why_and_for_whom():
     }
 
 
+def test_a_reports_columns_are_kept_and_its_trailer_is_the_first_paragraph():
+    report = "errors: 5 % bad\n\nerrors: Fail\n  canary    5.00% bad\n            more\n\n---\nNext: look."
+    message = revert_message([Commit(SHA, "", (), "release v2", "Ada")], ["app/d.yaml"], "shop/checkout", report)
+    said = (
+        "errors: 5 % bad\n\nerrors: Fail\n  canary    5.00% bad\n            more\n\n  ---\nNext: look.\n\nUndone, in"
+    )
+    assert said in message
+    assert _trailers(message)["Rollout-Report"] == "errors: 5 % bad"
+
+
 def test_neither_a_report_nor_a_subject_can_forge_a_trailer():
     forged = f"Rollout-Reverts: {OTHER}"
     for break_ in ("\n", "\n\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\n\n---\n", "\x00"):

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from canary.analysis.course import MOST, Course
+from canary.analysis.report import report
+from canary.analysis.verdict import MetricReading, combine
 from canary.core.phases import Phase, Stage
 from canary.core.state import Past, Rejected, Release, Revert, Revision, State
 from canary.operator.conditions import conditions
 from canary.operator.status import Shown, from_status, merge_patch, to_status
+from tests.unit.analysis.test_report import FAILED
 from tests.unit.operator.fake_api import merged
 
 words = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF), max_size=20)
@@ -91,6 +97,42 @@ def test_a_rollout_without_status_is_a_rollout_seen_for_the_first_time():
 def test_a_long_message_is_cut_and_never_refused():
     status = to_status(State(message="x" * 5000), Shown(), 1, {}, 0)
     assert len(status["message"]) == 2048
+
+
+def reported(*readings: MetricReading) -> dict[str, Any]:
+    verdict = combine(readings, 160.0)
+    shown = to_status(State(), Shown(verdict=verdict), 1, {}, 200.0)["report"]
+    assert isinstance(shown, dict)
+    return shown
+
+
+def test_the_report_in_the_status_has_the_text_and_the_figures_behind_it():
+    status = reported(FAILED)
+    assert status["details"] == report(combine([FAILED], 160.0)).details
+    assert status["metrics"] == [
+        {
+            "name": "http/errors",
+            "verdict": "fail",
+            "message": FAILED.message,
+            "reason": "EvidenceAgainst",
+            "canary": {"requests": 1000, "bad": 60},
+            "stable": {"requests": 9000, "bad": 90},
+            "evidence": {
+                "against": 240,
+                "inFavour": -300,
+                "failsAt": 200,
+                "since": "1970-01-01T00:01:40Z",
+                "everySeconds": 10,
+                "course": [0, 10, 40, 110, 240],
+            },
+        }
+    ]
+
+
+def test_a_report_of_many_metrics_with_long_words_fits_into_the_status():
+    course = Course(0.0, 10.0, (1.0,) * MOST)
+    many = [replace(FAILED, metric=f"{'t' * 60}{i}/{'m' * 60}", message="x" * 9000, course=course) for i in range(100)]
+    assert len(json.dumps(reported(*many))) < 64 * 3200
 
 
 def types(state: State) -> dict[str, str]:
