@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from canary.analysis import dispersion, threshold
 from canary.analysis.blocks import Blocks
+from canary.analysis.burn import BurnState
 from canary.analysis.compare import CompareState
 from canary.analysis.samples import GAP_INTERVALS, Labels
 from canary.analysis.verdict import SideSummary
@@ -38,6 +39,7 @@ class CounterState:
     pin: int = 0
     """The row that summaries, dispersion and thresholds tell of."""
     bounds: threshold.ThresholdState = field(default_factory=threshold.ThresholdState)
+    burn: BurnState = field(default_factory=BurnState)
     candidate: SideSummary = field(default_factory=SideSummary)
     """Warm and cold requests together."""
     cold: SideSummary = field(default_factory=SideSummary)

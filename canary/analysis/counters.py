@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from canary.analysis import blocks as stable_blocks
-from canary.analysis import dispersion, threshold
+from canary.analysis import burn, dispersion, threshold
 from canary.analysis.compare import WARM_UP_SECONDS, CompareState, Interval, advance
 from canary.analysis.counted import HISTORY_SECONDS, CounterState
-from canary.analysis.metric import Compare, Direction, EventMetric
+from canary.analysis.metric import BurnRate, Compare, Direction, EventMetric, Threshold
 from canary.analysis.samples import Reading, Scraped, Series, by_label, scrape_interval, total
 from canary.analysis.verdict import SideSummary
 
@@ -225,17 +226,30 @@ def _measure_dispersion(state: CounterState) -> CounterState:
 
 
 def _measure(state: CounterState, metric: EventMetric, bad: FloatArray, every: FloatArray) -> CounterState:
-    """Take a threshold's measurements, one at the end of each of its windows: the candidate's bad share in it."""
-    if isinstance(metric.judge, Compare):
-        return state
+    """Take the measurements of the judges that look at the candidate alone."""
+    match metric.judge:
+        case Compare():
+            return state
+        case BurnRate() as judge:
+            return replace(state, burn=burn.measure(state.burn, judge, bad, every, metric.interval_seconds))
+        case Threshold() as judge:
+            return _measure_bounds(state, judge, metric.interval_seconds, bad, every)
+        case _:
+            assert_never(metric.judge)
+
+
+def _measure_bounds(
+    state: CounterState, judge: Threshold, interval_seconds: float, bad: FloatArray, every: FloatArray
+) -> CounterState:
+    """One measurement at the end of each of the threshold's windows: the candidate's bad share in it."""
     window, bounds = state.window, state.bounds
-    length = max(1, round(metric.judge.window_seconds / metric.interval_seconds))
+    length = max(1, round(judge.window_seconds / interval_seconds))
     for pair in zip(bad.tolist(), every.tolist(), strict=True):
         window = (*window, pair)
         if len(window) == length:
             x, n = (sum(column) for column in zip(*window, strict=True))
             if n > 0:  # without requests nothing was measured
-                bounds = threshold.measure(bounds, metric.judge, x / n)
+                bounds = threshold.measure(bounds, judge, x / n)
             window = ()
     return replace(state, window=window, bounds=bounds)
 

@@ -61,6 +61,29 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
+class BurnWindow:
+    """A long and a short window that must both burn too fast."""
+
+    long_seconds: float
+    short_seconds: float
+    factor: float
+    """Burn rate above which it is too fast."""
+
+
+@dataclass(frozen=True, slots=True)
+class BurnRate:
+    """How fast the candidate spends an error budget: `canary.analysis.burn`."""
+
+    objective: float
+    """Share of good requests that is promised, above 0 and below 1."""
+    windows: tuple[BurnWindow, ...] = (BurnWindow(3600.0, 300.0, 14.4), BurnWindow(21600.0, 1800.0, 6.0))
+
+
+EventJudge = Compare | Threshold | BurnRate
+"""What may judge bad events out of all."""
+
+
+@dataclass(frozen=True, slots=True)
 class CounterMetric:
     """Bad requests out of all, counted on both tracks."""
 
@@ -75,7 +98,7 @@ class CounterMetric:
     """Labels that tell the candidate's series."""
     stable: Track
     """Labels that tell stable's series: the same names."""
-    judge: Compare | Threshold
+    judge: EventJudge
     critical: bool = True
     interval_seconds: float = INTERVAL_SECONDS
     """Distance of looks: the length of one interval."""
@@ -98,7 +121,7 @@ class HistogramMetric:
     """Labels that tell the candidate's series."""
     stable: Track
     """Labels that tell stable's series: the same names."""
-    judge: Compare | Threshold
+    judge: EventJudge
     critical: bool = True
     interval_seconds: float = INTERVAL_SECONDS
     """Distance of looks: the length of one interval."""

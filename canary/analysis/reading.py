@@ -8,11 +8,11 @@ from typing import Final, assert_never
 
 import numpy as np
 
-from canary.analysis import threshold
+from canary.analysis import burn, threshold
 from canary.analysis.compare import divisor, evidence
 from canary.analysis.counted import CounterState
 from canary.analysis.histograms import average
-from canary.analysis.metric import Compare, Direction, EventMetric, Metric, Threshold
+from canary.analysis.metric import BurnRate, Compare, Direction, EventMetric, Metric, Threshold
 from canary.analysis.swing import swing
 from canary.analysis.verdict import SUSPICION, MetricReading, Outcome, Reason, SideSummary
 
@@ -49,6 +49,8 @@ def read_events(
         return failed
     if isinstance(metric.judge, Threshold):
         return _read_bounds(metric, metric.judge, state.bounds, trouble, (state.candidate, state.stable))
+    if isinstance(metric.judge, BurnRate):
+        return _read_burn(metric, metric.judge, state, trouble)
     against, favour, strong = _evidence(metric.judge, state)
     limit = -math.log10(alpha)
     outcome, reason, why = _compare(metric.judge, state, (against, favour), limit, strong)
@@ -231,6 +233,55 @@ def _read_bounds(
         message=why,
         value=bounds.last,
     )
+
+
+def _read_burn(metric: EventMetric, judge: BurnRate, state: CounterState, trouble: Trouble | None) -> MetricReading:
+    worst = burn.worst(state.burn)
+    high = any(each.high for each in state.burn.burns)
+    said = "nothing measured yet" if worst is None else _burn(worst)
+    if state.burn.fired:
+        outcome, reason, why = Outcome.FAIL, Reason.BUDGET_BURNING, f"{said}: both windows burn too fast"
+    elif not burn.enough(state.burn, judge):
+        outcome, reason, why = Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_DATA, f"{said}: too short, or too few requests"
+    elif high:
+        outcome, reason, why = Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_EVIDENCE, f"{said}: one window burns too fast"
+    else:
+        outcome, reason, why = Outcome.PASS, Reason.WITHIN_BUDGET, said
+    if trouble is not None and outcome is not Outcome.FAIL:
+        outcome, reason, why = Outcome.ERROR, trouble.reason, trouble.message
+    return MetricReading(
+        metric.name,
+        outcome,
+        reason,
+        "burnRate",
+        suspicious=outcome is Outcome.FAIL or high,
+        canary=state.candidate,
+        stable=state.stable,
+        critical=metric.critical,
+        no_data_since=trouble.since if trouble else None,
+        message=why,
+        value=None if worst is None else worst.long,
+    )
+
+
+def _burn(found: burn.Burn) -> str:
+    rates = [
+        f"{'no requests' if rate is None else f'{rate:.3g} times'} over {span_text(seconds)}"
+        for rate, seconds in ((found.long, found.window.long_seconds), (found.short, found.window.short_seconds))
+    ]
+    return f"the canary's budget burns {' and '.join(rates)} (at most {found.window.factor:g})"
+
+
+def span_text(seconds: float) -> str:
+    """A window as it is written in a template.
+
+    >>> span_text(3600), span_text(300), span_text(45)
+    ('1h', '5m', '45s')
+    """
+    for size, unit in ((3600, "h"), (60, "m")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
 
 
 def _bounds(judge: Threshold) -> str:

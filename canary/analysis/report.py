@@ -28,8 +28,10 @@ HEADLINES: Final = {
 NEXT: Final = {
     Reason.EVIDENCE_AGAINST: "Look at the canary's bad requests in its logs and traces, mend it and commit again.",
     Reason.BOUND_BROKEN: "Look at what the metric measures on the canary, mend it and commit again.",
+    Reason.BUDGET_BURNING: "Look at the canary's bad requests; if stable has as many, the cause is not this version.",
     Reason.EVIDENCE_FOR: "Nothing to do.",
     Reason.WITHIN_BOUNDS: "Nothing to do.",
+    Reason.WITHIN_BUDGET: "Nothing to do.",
     Reason.NOT_ENOUGH_EVIDENCE: "Wait; more traffic or a higher weight decides sooner.",
     Reason.NOT_ENOUGH_DATA: "Wait, or send more traffic: a low weight on a quiet service may never gather enough.",
     Reason.NOTHING_TO_COMPARE: "Stable has no traffic: nothing to do at 100 %; else look at the route and at identity.",

@@ -43,10 +43,14 @@ class Reason(StrEnum):
     """FAIL: the candidate is worse than tolerated, with at most the chance alpha of a false alarm."""
     BOUND_BROKEN = "BoundBroken"
     """FAIL: a threshold's consecutive or total limit was reached."""
+    BUDGET_BURNING = "BudgetBurning"
+    """FAIL: the canary spends the error budget too fast, in a long window and in its short one."""
     EVIDENCE_FOR = "EvidenceFor"
     """PASS: the candidate is not worse than tolerated."""
     WITHIN_BOUNDS = "WithinBounds"
     """PASS: a threshold was measured often enough and holds."""
+    WITHIN_BUDGET = "WithinBudget"
+    """PASS: the canary was measured for the shortest window, and spends no budget too fast."""
     NOT_ENOUGH_EVIDENCE = "NotEnoughEvidence"
     """INCONCLUSIVE: both sides were measured; neither evidence suffices yet."""
     NOT_ENOUGH_DATA = "NotEnoughData"
@@ -99,7 +103,7 @@ class MetricReading:
     outcome: Outcome
     reason: Reason
     judge: str
-    """`compare` or `threshold`."""
+    """`compare`, `threshold` or `burnRate`."""
     evidence_against: float = 0.0
     """log10 of E against the candidate."""
     evidence_for: float = 0.0

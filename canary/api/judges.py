@@ -100,19 +100,33 @@ class Threshold(SpecModel):
         return self
 
 
+_SHORTER: Final = "short must not be longer than long"
+
+
 class BurnWindow(SpecModel):
     """A long and a short window that must both burn too fast."""
 
+    model_config = ConfigDict(json_schema_extra=rules(("duration(self.short) <= duration(self.long)", _SHORTER)))
+
     long: Duration
-    """The long window: enough evidence."""
+    """The long window: it is enough. Of a younger release, the time since its start."""
     short: Duration
     """The short window: it still happens."""
     factor: Factor
     """How many times faster than the objective allows, in quotes."""
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.short.seconds > self.long.seconds:
+            raise ValueError(_SHORTER)
+        return self
+
 
 class BurnRate(SpecModel):
-    """How fast the error budget of an objective is spent. Not served yet."""
+    """How fast the canary spends the error budget of an objective; needs a counter or a histogram.
+
+    Fails when both windows of a pair burn faster than its factor, with at least 10 bad events in the long one.
+    """
 
     objective: Percentage
     """Share of good events that is promised, in percent, in quotes: "99.9"."""

@@ -71,7 +71,9 @@ KINDS: Final = {"counter": "counter", "histogram": "histogram", "value": "value"
 JUDGES: Final = {"compare": "compare", "threshold": "threshold", "burn_rate": "burnRate", "custom": "custom"}
 _ONE_KIND: Final = "give exactly one of counter, histogram and value"
 _ONE_JUDGE: Final = "give exactly one judge: compare, threshold, burnRate or custom"
-_VALUE_NEEDS_THRESHOLD: Final = "a value is judged by threshold; compare needs the events of a counter or a histogram"
+_VALUE_NEEDS_THRESHOLD: Final = (
+    "a value is judged by threshold; compare and burnRate need the events of a counter or histogram"
+)
 
 
 class Metric(SpecModel):
@@ -81,7 +83,7 @@ class Metric(SpecModel):
         json_schema_extra=rules(
             (exactly_one(*KINDS.values()), _ONE_KIND),
             (exactly_one(*JUDGES.values()), _ONE_JUDGE),
-            ("!has(self.value) || !has(self.compare)", _VALUE_NEEDS_THRESHOLD),
+            ("!has(self.value) || !(has(self.compare) || has(self.burnRate))", _VALUE_NEEDS_THRESHOLD),
         )
     )
 
@@ -108,7 +110,7 @@ class Metric(SpecModel):
     threshold: Threshold | None = None
     """Judge: the canary against fixed bounds. Exactly one judge."""
     burn_rate: BurnRate | None = None
-    """Judge: how fast an error budget is spent. Not served yet."""
+    """Judge: how fast the canary spends an error budget; needs a counter or histogram."""
     custom: Custom | None = None
     """Judge: a plug-in. Not served yet."""
 
@@ -118,7 +120,7 @@ class Metric(SpecModel):
             raise ValueError(_ONE_KIND)
         if len(given(self, *JUDGES)) != 1:
             raise ValueError(_ONE_JUDGE)
-        if self.value is not None and self.compare is not None:
+        if self.value is not None and (self.compare is not None or self.burn_rate is not None):
             raise ValueError(_VALUE_NEEDS_THRESHOLD)
         return self
 

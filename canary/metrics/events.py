@@ -10,7 +10,7 @@ from canary.analysis import histograms
 from canary.analysis.counted import CounterState, skip
 from canary.analysis.counters import TrackSeries, count
 from canary.analysis.histograms import Mismatch
-from canary.analysis.metric import CounterMetric, EventMetric, HistogramMetric, Threshold
+from canary.analysis.metric import Compare, CounterMetric, EventMetric, HistogramMetric
 from canary.analysis.samples import of_track
 from canary.analysis.verdict import Reason
 from canary.metrics.answers import Problem, finite, has_nan, refusal
@@ -105,7 +105,7 @@ def _tracks(
         stable,
         metric.bound,
         fixed=(state.above, state.above[state.pin]) if state.settled and state.above else None,
-        only_objective=isinstance(metric.judge, Threshold),
+        only_objective=not isinstance(metric.judge, Compare),
         since=state.edge,
     )
     if isinstance(found, Mismatch):

@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, assert_never
 
-from canary.analysis import threshold
-from canary.analysis.metric import Compare, EventMetric, Metric, ValueMetric
+from canary.analysis import burn, threshold
+from canary.analysis.metric import BurnRate, Compare, EventMetric, Metric, Threshold, ValueMetric
 from canary.analysis.verdict import Outcome, Verdict, combine
 from canary.errors import SpecInvalid
 from canary.metrics import events
@@ -128,10 +128,16 @@ def _check(metric: Metric) -> None:
 
 
 def _check_judge(metric: Metric) -> None:
-    if not isinstance(metric.judge, Compare):
-        threshold.check(metric.judge)
-    elif not metric.judge.tolerated_ratio > 0:
-        raise SpecInvalid(f"the tolerated ratio must be positive, not {metric.judge.tolerated_ratio:g}")
+    match metric.judge:
+        case Threshold() as judge:
+            threshold.check(judge)
+        case BurnRate() as judge:
+            burn.check(judge)
+        case Compare() as judge:
+            if not judge.tolerated_ratio > 0:
+                raise SpecInvalid(f"the tolerated ratio must be positive, not {judge.tolerated_ratio:g}")
+        case _:
+            assert_never(metric.judge)
 
 
 def _check_tracks(metric: EventMetric) -> None:

@@ -101,7 +101,7 @@ def _counter(
         total,
         candidate=_track(identity, values, candidate=True),
         stable=_track(identity, values, candidate=False),
-        judge=_compare(metric.compare) if metric.compare is not None else _threshold(metric),
+        judge=_judge(metric),
         critical=metric.critical,
         interval_seconds=float(metric.interval.seconds),
         split=POD_LABEL,
@@ -124,7 +124,7 @@ def _histogram(
         histogram.bound.value,
         candidate=_track(identity, values, candidate=True),
         stable=_track(identity, values, candidate=False),
-        judge=_compare(metric.compare) if metric.compare is not None else _threshold(metric),
+        judge=_judge(metric),
         critical=metric.critical,
         interval_seconds=float(metric.interval.seconds),
         split=POD_LABEL,
@@ -158,6 +158,23 @@ def _track(identity: Identity, values: Mapping[str, str], *, candidate: bool) ->
     return tuple(labels)
 
 
+def _judge(metric: declared.Metric) -> judged.EventJudge:
+    if metric.compare is not None:
+        return _compare(metric.compare)
+    return _threshold(metric) if metric.burn_rate is None else _burn_rate(metric.burn_rate)
+
+
+def _burn_rate(rate: judges.BurnRate) -> judged.BurnRate:
+    objective = round(rate.objective.value / 100, 9)
+    if rate.windows is None:
+        return judged.BurnRate(objective)
+    windows = tuple(
+        judged.BurnWindow(float(each.long.seconds), float(each.short.seconds), each.factor.value)
+        for each in rate.windows
+    )
+    return judged.BurnRate(objective, windows)
+
+
 def _compare(compare: judges.Compare) -> judged.Compare:
     if compare.against is not judges.Against.STABLE:
         raise SpecInvalid(f"compare.against {compare.against} is not served yet")
@@ -173,8 +190,7 @@ def _compare(compare: judges.Compare) -> judged.Compare:
 def _threshold(metric: declared.Metric) -> judged.Threshold:
     threshold = metric.threshold
     if threshold is None:
-        judge = "burnRate" if metric.burn_rate is not None else "custom"
-        raise SpecInvalid(f"judge {judge} is not served yet")
+        raise SpecInvalid("judge custom is not served yet")
     return judged.Threshold(
         minimum=None if threshold.min is None else threshold.min.value,
         maximum=None if threshold.max is None else threshold.max.value,

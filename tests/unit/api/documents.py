@@ -222,6 +222,8 @@ BAD = {
     "no kind of metric": _template("give exactly one of counter, histogram and value", **{f"{_ERRORS}__counter": REMOVED}),
     "two judges": _template("give exactly one judge", **{f"{_ERRORS}__threshold": {"max": "1"}}),
     "value compared": _template("a value is judged by threshold", spec__metrics__2__threshold=REMOVED, spec__metrics__2__compare={}),
+    "value that burns": _template("a value is judged by threshold", spec__metrics__2__threshold=REMOVED, spec__metrics__2__burnRate={"objective": "99.9"}),
+    "short window above the long": _template("short must not be longer than long", **{f"{_ERRORS}__compare": REMOVED, f"{_ERRORS}__burnRate": {"objective": "99.9", "windows": [{"long": "5m", "short": "1h", "factor": "6"}]}}),
     "counter without identity": _template("a counter or histogram needs identity", spec__identity=REMOVED),
     "identity without tracks": _template("at least one identity label must differ", spec__identity__labels=[{"name": "a", "value": "b"}]),
     "identity of one track": _template("give either value", spec__identity__labels=[{"name": "a", "canary": "b"}]),
@@ -280,7 +282,7 @@ def not_served_documents() -> dict[str, Bad]:
     }
 
 
-_ALTERNATIVES = {"spec.traffic": "gatewayAPI", "spec.strategy": "canary", "histogram": "counter", "burnRate": "compare", "custom": "compare"}  # fmt: skip
+_ALTERNATIVES = {"spec.traffic": "gatewayAPI", "spec.strategy": "canary", "histogram": "counter", "custom": "compare"}  # fmt: skip
 """What has to go where another of its kind is put, by the parent's path or by the field."""
 
 

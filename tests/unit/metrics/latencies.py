@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from canary.analysis.metric import Compare, HistogramMetric, Threshold
+from canary.analysis.metric import Compare, EventJudge, HistogramMetric
 from canary.analysis.samples import Series, Track
 from tests.unit.metrics.world import CANARY, STABLE, Pod, Rate, World
 
 BOUNDS = ("0.05", "0.1", "0.25", "0.5", "1.0")
 
 
-def durations(judge: Compare | Threshold | None = None, bound: float = 0.25) -> HistogramMetric:
+def durations(judge: EventJudge | None = None, bound: float = 0.25) -> HistogramMetric:
     return HistogramMetric(
         "http/latency",
         "main",

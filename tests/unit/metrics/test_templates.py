@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from canary.analysis.metric import Compare, CounterMetric, Threshold, ValueMetric
+from canary.analysis.metric import BurnRate, BurnWindow, Compare, CounterMetric, Threshold, ValueMetric
 from canary.analysis.samples import TrackLabel
 from canary.api.template import ClusterAnalysisTemplate
 from canary.errors import SpecInvalid
@@ -76,7 +76,7 @@ def test_a_missing_argument_is_named_with_its_template():
     ("metric", "says"),
     [
         ({"counter": {"bad": "a", "total": "b"}, "compare": {"against": "baseline"}}, "against baseline is not served"),
-        ({"counter": {"bad": "a", "total": "b"}, "burnRate": {"objective": "99.9"}}, "burnRate is not served"),
+        ({"counter": {"bad": "a", "total": "b"}, "custom": {"name": "x"}}, "custom is not served"),
         (
             {"histogram": {"buckets": 'a_bucket{le="1"}', "bound": "0.5"}, "compare": {}},
             "selects by le; leave that out",
@@ -109,3 +109,15 @@ def test_a_direction_reaches_the_judge(direction: str):
     )
     assert isinstance(metric.judge, Compare)
     assert metric.judge.direction == direction
+
+
+def test_a_burn_rate_has_the_usual_windows_unless_it_says_others():
+    usual, own = (
+        metrics_of(template({"counter": {"bad": "a", "total": "b"}, "burnRate": judge}), {}, TRACKS)[0].judge
+        for judge in (
+            {"objective": "99.9"},
+            {"objective": "99", "windows": [{"long": "10m", "short": "1m", "factor": "10"}]},
+        )
+    )
+    assert usual == BurnRate(0.999, (BurnWindow(3600, 300, 14.4), BurnWindow(21600, 1800, 6)))
+    assert own == BurnRate(0.99, (BurnWindow(600, 60, 10),))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from canary.analysis.metric import Compare, CounterMetric, Threshold
+from canary.analysis.metric import Compare, CounterMetric, EventJudge
 from canary.analysis.samples import Series, Track, TrackLabel, of_track
 from canary.metrics.planner import CounterNeed, Need
 from canary.metrics.source import Answer, NoData, Sample
@@ -22,7 +22,7 @@ STABLE = (TrackLabel("namespace", "shop"), TrackLabel("pod_template_hash", "old"
 Rate = Callable[[float], float]
 
 
-def errors(judge: Compare | Threshold | None = None, name: str = "http/errors", interval: float = 5.0) -> CounterMetric:
+def errors(judge: EventJudge | None = None, name: str = "http/errors", interval: float = 5.0) -> CounterMetric:
     return CounterMetric(
         name,
         "main",
