@@ -17,6 +17,7 @@ from canary import __version__
 from canary.cli.abort import abort
 from canary.cli.analyze import analyze
 from canary.cli.approve import approve
+from canary.cli.backtest import backtest
 from canary.cli.cluster import Target
 from canary.cli.crds import crds
 from canary.cli.exits import Exit
@@ -130,7 +131,7 @@ def start(
 for _panel, _commands in {
     "Look": (get, status, watch, why),
     "Act": (approve, pause, resume, promote, abort, retry),
-    "Without a cluster": (lint, simulate, analyze),
+    "Without a cluster": (lint, simulate, analyze, backtest),
     "Operate": (run, crds, version),
 }.items():
     for _command in _commands:

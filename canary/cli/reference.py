@@ -63,6 +63,8 @@ EXAMPLES: Final = {
     "simulate": "canary simulate analysis/contour-envoy-errors.yaml --rate 50 --weight 10",
     "analyze": "canary analyze analysis/app-requests.yaml --prometheus http://prometheus:9090 --set namespace=shop "
     "--stable 5d9c7f6b8 --canary 6f8b5c4d7 --for 10m",
+    "backtest": "canary backtest analysis/app-requests.yaml --prometheus http://prometheus:9090 --set namespace=shop "
+    "--from 7d",
     "run": "canary run --config /etc/canary/config.yaml",
     "crds": "canary crds | kubectl apply --server-side -f -",
     "version": "canary version -o json",

@@ -23,6 +23,8 @@ from canary.metrics.source import Kind, MetricSource, NoData, Partial, Query, Sa
 PIECE_SECONDS: Final = 3600
 """What one query reads. Prometheus allows 50 million samples a query; a thousand series scraped every 15 s are 240
 thousand in an hour."""
+MOST_PIECES: Final = 64
+"""Pieces that are kept: looks go forward, so the oldest is not needed again."""
 _RANGE: Final = re.compile(r"(.*)\[(\d+)s\]", re.DOTALL)
 
 
@@ -78,6 +80,8 @@ class PastSource:
             got = self._source.ask(Query(source, f"{selector}[{length}s]", Kind.SAMPLES, float(at)))
             # Prometheus 2 gives the sample at the very beginning of a range too, which is the piece before's.
             self._pieces[key] = _cut([got], at - length, at) if isinstance(got, Sample) else got
+            while len(self._pieces) > MOST_PIECES:
+                del self._pieces[next(iter(self._pieces))]
         return self._pieces[key]
 
     def _value(self, query: Query, step: float) -> Sample | NoData | Partial:
@@ -88,7 +92,7 @@ class PastSource:
             first = index * PIECE_SECONDS + (phase - index * PIECE_SECONDS) % step
             count = int((min((index + 1) * PIECE_SECONDS - 0.001, self._until) - first) // step)
             last = first + count * step
-            wide = Query(query.source, query.expression, Kind.VALUES, last, start=first, step_seconds=step)
+            wide = replace(query, kind=Kind.VALUES, at=last, start=first, step_seconds=step)
             self._values[key] = self._source.ask(wide)
         got = self._values[key]
         if not isinstance(got, Sample):
