@@ -129,7 +129,7 @@ def _change(reading: MetricReading) -> str:
 
 def _notes(reading: MetricReading) -> tuple[str, ...]:
     """What makes the evidence worth less than it looks."""
-    notes = []
+    notes = list(reading.notes)
     if reading.dispersion is not None and reading.dispersion >= WILD:
         notes.append(
             f"stable's bad requests vary {reading.dispersion:.1f} times more than by chance: evidence counts that "
@@ -160,6 +160,7 @@ def data(account: Account) -> dict[str, object]:
         "ratio": _estimate_data(account.ratio),
         "toleratedRatio": reading.tolerated,
         "dispersion": reading.dispersion,
+        "notes": list(reading.notes),
     }
     if reading.judge == "compare":
         found["evidence"] = {

@@ -218,8 +218,24 @@ def advance(
     return CompareState(state.against + step, cold, state.favour + mirror)
 
 
-def evidence(state: CompareState, d: ArrayLike, *, worse: Mixture = WORSE, better: Mixture = BETTER) -> Evidence:
-    """Read the evidence, with `d` >= 1 of shape (rows,) or a scalar.
+def evidence(
+    state: CompareState,
+    d: ArrayLike,
+    *,
+    allowance: ArrayLike = 1.0,
+    worse: Mixture = WORSE,
+    better: Mixture = BETTER,
+) -> Evidence:
+    """Read the evidence.
+
+    Parameters
+    ----------
+    d
+        At least 1, shape (rows,) or a scalar.
+    allowance
+        By how much pods of one version differ, as a factor on r0, at least 1, shape (rows,) or a scalar
+        (`canary.analysis.dispersion`). Above 1 the evidence is against r0 times the next greater multiple of the
+        mixture, and is halved: one half of alpha is for pods that differ by more than the allowance.
 
     Ten bad requests, all the candidate's, at equal shares: with uniform weights over theta the Bayes factor against
     theta = 1/2 is 1024/11 (a test holds this); the mixture in use spreads its weights over ratios instead.
@@ -229,7 +245,7 @@ def evidence(state: CompareState, d: ArrayLike, *, worse: Mixture = WORSE, bette
     2.48
     """
     divide = np.asarray(d, dtype=np.float64)[..., np.newaxis]
-    main = _logsumexp(worse.log_weights + state.against / divide)
+    main = _beyond(state.against / divide, np.asarray(allowance, dtype=np.float64), worse)
     cold = _logsumexp(worse.log_weights + state.cold / divide) if state.cold.any() else np.zeros_like(main)
     against = np.logaddexp(np.log(1 - WARM_UP_SHARE) + main, np.log(WARM_UP_SHARE) + cold)
     favour = _logsumexp(better.log_weights + state.favour / divide)
@@ -251,6 +267,26 @@ def _exponents(
     return np.asarray(
         x[:, np.newaxis] * np.log(mixture.multiples) - k[:, np.newaxis] * np.log1p((mixture.multiples - 1.0) * share)
     )
+
+
+def _beyond(exponents: FloatArray, allowance: FloatArray, mixture: Mixture) -> FloatArray:
+    """The mixture's logarithm against r0 times the allowance: shape (rows,).
+
+    The ratio of two likelihoods over r0's is their own: with r0 moved to a multiple that is in the mixture, the same
+    sums serve, and nothing has to be counted again.
+    """
+    plain = _logsumexp(mixture.log_weights + exponents)
+    widened = np.broadcast_to(allowance > 1.0, plain.shape)
+    if not widened.any():
+        return plain
+    last = len(mixture.multiples) - 2
+    index = np.minimum(np.searchsorted(mixture.multiples, np.broadcast_to(allowance, plain.shape)), last)
+    moved = exponents - np.take_along_axis(exponents, index[:, np.newaxis], axis=-1)
+    above = np.arange(len(mixture.multiples)) > index[:, np.newaxis]
+    weights = np.where(above, mixture.log_weights, -np.inf)
+    # The weights that are left add up to 1 again.
+    beyond = _logsumexp(np.where(above, weights + moved, -np.inf)) - _logsumexp(weights)
+    return np.where(widened, beyond - np.log(2.0), plain)
 
 
 def _logsumexp(exponents: FloatArray) -> FloatArray:

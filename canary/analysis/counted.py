@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from canary.analysis import dispersion, threshold
-from canary.analysis.blocks import Blocks
+from canary.analysis.blocks import Blocks, Wildness
 from canary.analysis.burn import BurnState
 from canary.analysis.compare import CompareState
 from canary.analysis.samples import GAP_INTERVALS, Labels
@@ -52,8 +52,12 @@ class CounterState:
     """The candidate's `(bad, total)` of the intervals in the threshold's present window."""
     blocks: Blocks = field(default_factory=dict)
     """What stable's dispersion is measured on."""
-    phi: FloatArray = field(default_factory=lambda: np.full(1, np.nan))
-    """Dispersion in use by row, shape (rows,); NaN until it can be measured."""
+    candidate_blocks: Blocks = field(default_factory=dict)
+    """The same of the candidate, all its pods as one part: whether it changes with stable."""
+    candidate_parts: int = 1
+    """The candidate's pods, as counted last."""
+    wild: Wildness = field(default_factory=Wildness)
+    """How stable varies."""
     interval: float = USUAL_INTERVAL
     """Scrape interval in seconds, as measured last."""
     read_history: bool = False
@@ -93,13 +97,13 @@ class CounterState:
             return self
         rows, columns = len(above), [self.above.index(bound) for bound in above if bound in self.above]
         if len(columns) < rows:  # the first look, or a bound that was not there: nothing is known of it
-            blocks, stable_bad, phi = {}, np.zeros(rows), np.full(rows, np.nan)
+            blocks, stable_bad, wild = {}, np.zeros(rows), Wildness.unknown(rows)
         else:
             blocks = {
                 index: {part: counted[[*columns, -1]] for part, counted in block.items()}
                 for index, block in self.blocks.items()
             }
-            stable_bad, phi = self.stable_bad[columns], self.phi[columns]
+            stable_bad, wild = self.stable_bad[columns], self.wild.of_rows(columns)
         return replace(
             self,
             above=above,
@@ -108,8 +112,9 @@ class CounterState:
             lower=CompareState.fresh(rows),
             candidate_bad=np.zeros(rows),
             stable_bad=stable_bad,
-            phi=phi,
+            wild=wild,
             blocks=blocks,
+            candidate_blocks={},
         )
 
 

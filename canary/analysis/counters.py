@@ -96,7 +96,8 @@ def count(
 
     if isinstance(metric.judge, Compare):
         state = _compare(state, metric.judge, (c_bad, c_total), (s_bad, s_total), (w_bad, w_total))
-    pin = state.pin
+    pin, since_start = state.pin, edges[:-1] - state.started_at
+    candidate = {"": (c_bad + w_bad, c_total + w_total)}
     state = replace(
         state,
         edge=float(edges[-1]),
@@ -105,7 +106,9 @@ def count(
         stable=_add(state.stable, s_bad[pin], s_total),
         candidate_bad=state.candidate_bad + (c_bad + w_bad).sum(axis=1),
         stable_bad=state.stable_bad + s_bad.sum(axis=1),
-        blocks=stable_blocks.filled(state.blocks, parts, edges[:-1] - state.started_at),
+        blocks=stable_blocks.filled(state.blocks, parts, since_start),
+        candidate_blocks=stable_blocks.filled(state.candidate_blocks, candidate, since_start),
+        candidate_parts=max(1, len(by_label(found.candidate_total, metric.split))),
         known=state.known | {each.target for each in found.candidate_total if each.times[0] <= edges[-1]},
     )
     state = _measure(state, metric, c_bad[pin] + w_bad[pin], c_total + w_total)
@@ -219,10 +222,14 @@ def _read_history(
 
 
 def _measure_dispersion(state: CounterState) -> CounterState:
-    """Estimate phi from the full blocks."""
-    present = (state.edge - state.started_at) // dispersion.BLOCK_SECONDS
-    measured = stable_blocks.phi(state.blocks, present)
-    return state if measured is None else replace(state, phi=measured)
+    """Estimate from the full blocks how wild stable is; what is older than the window is dropped after that."""
+    present = int((state.edge - state.started_at) // dispersion.BLOCK_SECONDS)
+    return replace(
+        state,
+        wild=stable_blocks.measure(state.wild, state.blocks, state.candidate_blocks, present, state.pin),
+        blocks=stable_blocks.recent(state.blocks, present),
+        candidate_blocks=stable_blocks.recent(state.candidate_blocks, present),
+    )
 
 
 def _measure(state: CounterState, metric: EventMetric, bad: FloatArray, every: FloatArray) -> CounterState:

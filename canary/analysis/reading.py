@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 import numpy as np
+from numpy.typing import NDArray
 
 from canary.analysis import burn, threshold
 from canary.analysis.compare import divisor, evidence
 from canary.analysis.counted import CounterState
+from canary.analysis.dispersion import FEWEST_BAD, allowance
 from canary.analysis.histograms import average
 from canary.analysis.metric import BurnRate, Compare, Direction, EventMetric, Metric, Threshold
 from canary.analysis.swing import swing
 from canary.analysis.verdict import SUSPICION, MetricReading, Outcome, Reason, SideSummary
+
+FloatArray = NDArray[np.float64]
 
 PASS_EVIDENCE: Final = math.log10(20)
 """log10 of E for the candidate at which it passes early: twenty to one. Less than failing takes, because a wrong pass
@@ -51,10 +55,11 @@ def read_events(
         return _read_bounds(metric, metric.judge, state.bounds, trouble, (state.candidate, state.stable))
     if isinstance(metric.judge, BurnRate):
         return _read_burn(metric, metric.judge, state, trouble)
-    against, favour, strong = _evidence(metric.judge, state)
+    allowed = allowance(state.wild.spread, state.candidate_parts, chance=alpha / 2)
+    against, favour, strong = _evidence(metric.judge, state, allowed)
     limit = -math.log10(alpha)
     outcome, reason, why = _compare(metric.judge, state, (against, favour), limit, strong)
-    phi = float(state.phi[state.pin])
+    phi = float(state.wild.phi[state.pin])
     if trouble is not None and outcome is not Outcome.FAIL:
         outcome, reason, why = Outcome.ERROR, trouble.reason, trouble.message
     sides = f"canary {_side(state.candidate)}, stable {_side(state.stable)}"
@@ -76,18 +81,19 @@ def read_events(
         warming=state.cold,
         why=why,
         tolerated=metric.judge.tolerated_ratio if metric.judge.direction is Direction.INCREASE else None,
-        swing=_swing(metric.judge, state, limit),
+        swing=_swing(metric.judge, state, limit, allowed),
+        notes=_notes(state, float(allowed[state.pin])),
     )
 
 
-def _swing(judge: Compare, state: CounterState, limit: float) -> int | None:
+def _swing(judge: Compare, state: CounterState, limit: float, allowed: FloatArray) -> int | None:
     """How many bad requests would change it; None if it has not that many, or where one moves several rows at once."""
     both = state.candidate.count + state.stable.count
-    if both <= 0 or len(state.phi) != 1 or judge.direction is not Direction.INCREASE:
+    if both <= 0 or len(state.wild.phi) != 1 or judge.direction is not Direction.INCREASE:
         return None
-    d, pi = divisor(state.phi), state.candidate.count / both
-    found = swing(state.compare, float(d[0]), pi, judge.tolerated_ratio, limit)
-    failed = float(evidence(state.compare, d).against[0]) >= limit
+    d, pi = divisor(state.wild.phi), state.candidate.count / both
+    found = swing(state.compare, float(d[0]), pi, judge.tolerated_ratio, limit, float(allowed[0]))
+    failed = float(evidence(state.compare, d, allowance=allowed).against[0]) >= limit
     return None if found is None or (failed and found > state.candidate.bad) else found
 
 
@@ -115,15 +121,15 @@ def odds(evidence_log10: float) -> str:
     return f"{10**evidence_log10:,.0f} to 1" if evidence_log10 >= 0 else f"1 to {10**-evidence_log10:,.0f}"
 
 
-def _evidence(judge: Compare, state: CounterState) -> tuple[float, float, int]:
+def _evidence(judge: Compare, state: CounterState, allowed: FloatArray) -> tuple[float, float, int]:
     """log10 of E against the candidate and for it, over all rows and directions; and the row with most against it.
 
     In either direction: evidence against is the average of the two processes', and evidence for it, that it is neither
     above nor below what is tolerated, the smaller one of the two.
     """
-    d = divisor(state.phi)
+    d = divisor(state.wild.phi)
     found = [
-        evidence(each, d)
+        evidence(each, d, allowance=allowed)
         for each, asked in (
             (state.compare, judge.direction is not Direction.DECREASE),
             (state.lower, judge.direction is not Direction.INCREASE),
@@ -133,6 +139,28 @@ def _evidence(judge: Compare, state: CounterState) -> tuple[float, float, int]:
     rows = np.logaddexp.reduce([each.against * math.log(10) for each in found]) / math.log(10) - math.log10(len(found))
     favour = min(float(each.favour[state.pin]) for each in found)
     return average(rows, state.pin), favour, int(np.argmax(rows))
+
+
+def _notes(state: CounterState, allowed: float) -> tuple[str, ...]:
+    """What a reader has to know of the data to believe the evidence as far as it goes."""
+    notes = []
+    if allowed > 1.0:
+        few = "the one of the canary" if state.candidate_parts == 1 else f"the {state.candidate_parts} of the canary"
+        notes.append(
+            f"stable's pods differ by {float(state.wild.spread.sd[state.pin]):.0%} for good, so {few} may, too: only "
+            f"what is {allowed:.2g} times worse than is tolerated counts; more canary pods lower that"
+        )
+    if state.wild.wanders:
+        notes.append(
+            "stable's bad share changes from minute to minute, all pods at once, and the canary was not seen to change "
+            "with it: if it does not, false alarms are more frequent than alpha"
+        )
+    if math.isnan(state.wild.phi[state.pin]) and state.stable.bad >= FEWEST_BAD:
+        notes.append(
+            "how much stable's pods vary is not known (there are fewer than two, or the series have no label that "
+            "tells them apart): if errors come in bursts, false alarms are more frequent than alpha"
+        )
+    return tuple(notes)
 
 
 def _compare(

@@ -12,7 +12,7 @@ MOST: Final = 1 << 20
 """Bad requests above which nobody asks any more. Arbitrary."""
 
 
-def swing(state: CompareState, divide: float, pi: float, r0: float, limit: float) -> int | None:
+def swing(state: CompareState, divide: float, pi: float, r0: float, limit: float, allowance: float = 1.0) -> int | None:
     """Return how many of the candidate's bad requests change the verdict; None when no number does.
 
     At or above the limit: the least number fewer with which evidence against it is below. Below the limit: the least
@@ -31,6 +31,8 @@ def swing(state: CompareState, divide: float, pi: float, r0: float, limit: float
         The tolerated ratio.
     limit
         log10 of E at which it fails.
+    allowance
+        As `evidence` has it.
 
     Evidence grows with each bad request, as each alternative holds the candidate for the likelier culprit: the number
     is found by bisection.
@@ -43,7 +45,7 @@ def swing(state: CompareState, divide: float, pi: float, r0: float, limit: float
 
     def against(more: int) -> float:
         moved = CompareState(state.against + more * each, state.cold, state.favour)
-        return float(evidence(moved, [divide]).against[0])
+        return float(evidence(moved, [divide], allowance=allowance).against[0])
 
     sign = -1 if against(0) >= limit else 1
 

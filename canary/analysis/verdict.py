@@ -135,6 +135,8 @@ class MetricReading:
     no number of them would, or the judge does not count."""
     course: Course = field(default_factory=Course)
     """How evidence against the candidate went; without values for judges that have none."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what the data are like, where that changes how far the evidence is to be believed."""
 
 
 @dataclass(frozen=True, slots=True)
