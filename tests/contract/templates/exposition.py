@@ -34,6 +34,19 @@ def tracks(template: str, scenario: str) -> Tracks:
     )
 
 
+def _namespace(template: str, scenario: str) -> dict[str, str]:
+    name = tracks(template, scenario).namespace
+    return {"namespace": name, "namespace_word": name.replace("-", "_")}
+
+
+def arguments(template: str, scenario: str) -> dict[str, str]:
+    """What the scenario's Rollout gives."""
+    known = _namespace(template, scenario)
+    return {
+        name: _VARIABLE.sub(lambda found: known[found[1]], text) for name, text in scenarios_of(template).args.items()
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """Who tells of which pods."""
@@ -73,13 +86,11 @@ def open_metrics(template: str) -> Iterator[str]:
 
 
 def _tellers(template: str, scenario: str, series: SeriesOf, each: str) -> Iterator[Told]:
-    shown = {series.only} if series.only else {"canary", "stable"}
-    shown -= set() if SCENARIOS[scenario].seen else {"canary"}
-    pods = [pod for pod in worlds.pods(SCENARIOS[scenario]) if ("canary" if pod.canary else "stable") in shown]
+    pods = _pods(scenario, series.only)
     for track in (False, True):
         name = "checkout-canary" if track else "checkout"
         known = {
-            "namespace": f"{template}-{scenario}",
+            **_namespace(template, scenario),
             "workload": name,
             "service": name,
             "port": str(PORT),
@@ -97,6 +108,16 @@ def _tellers(template: str, scenario: str, series: SeriesOf, each: str) -> Itera
                 yield Told(scenario, members, times, known | {"target": target}, (index, len(targets)))
 
 
+def _pods(scenario: str, only: str | None) -> list[Pod]:
+    """The pods that a series tells of."""
+    seen = SCENARIOS[scenario].seen
+    if only == "service":
+        return [worlds.SERVICE] if seen else []
+    shown = {only} if only else {"canary", "stable"}
+    shown -= set() if seen else {"canary"}
+    return [pod for pod in worlds.pods(SCENARIOS[scenario]) if ("canary" if pod.canary else "stable") in shown]
+
+
 def _values(series: SeriesOf, told: Told) -> Iterator[tuple[str, dict[str, str], FloatArray]]:
     """Suffix of the name, further labels, and values at the scrapes; NaN where there is no sample."""
     counted = [worlds.counted(told.scenario, pod) for pod in told.pods]
@@ -106,6 +127,7 @@ def _values(series: SeriesOf, told: Told) -> Iterator[tuple[str, dict[str, str],
         done = {
             "requests": [each.requests for each in counted],
             "bad": [each.bad for each in counted],
+            "wanted": [each.wanted for each in counted],
             "good": [each.requests - each.bad for each in counted],
         }[series.counts]
         by_second = np.sum(done, axis=0) * series.part

@@ -30,12 +30,12 @@ class SeriesOf(Strict):
     metric: str
     labels: dict[str, str] = {}
     """Beside the file's; `${namespace}`, `${workload}`, `${service}`, `${port}`, `${hash}` and `${pod}` are the track's,
-    `${target}` is the gateway's or exporter's pod."""
+    `${namespace_word}` has underscores for dashes, `${target}` is the gateway's or exporter's pod."""
     each: Literal["pod", "gateway", "exporter"] | None = None
     """Absent: the file's."""
-    only: Literal["canary", "stable"] | None = None
-    """On one track alone: for what a template must not count."""
-    counts: Literal["requests", "good", "bad", "durations"] | None = None
+    only: Literal["canary", "stable", "service"] | None = None
+    """On one track alone, for what a template must not count; or one level of the service, both tracks together."""
+    counts: Literal["requests", "good", "bad", "wanted", "durations"] | None = None
     """What a counter counts; durations make a histogram: `_bucket`, `_sum` and `_count`."""
     part: float = 1.0
     """Of what is counted."""
@@ -61,6 +61,8 @@ class SeriesOf(Strict):
             raise ValueError(f"{self.metric}: give one of counts, grows, level and constant")
         if (self.counts == "durations") != bool(self.buckets):
             raise ValueError(f"{self.metric}: buckets belong to durations")
+        if self.only == "service" and self.counts is not None:
+            raise ValueError(f"{self.metric}: of the whole service there are levels only")
         return self
 
 
@@ -68,7 +70,7 @@ class ScenarioFile(Strict):
     """A template's scenarios."""
 
     args: dict[str, str] = {}
-    """What the Rollout gives."""
+    """What the Rollout gives; `${namespace}` and `${namespace_word}` may stand here."""
     each: Literal["pod", "gateway", "exporter"]
     """What is scraped: each pod; two gateway pods, each of which tells of both tracks; or one exporter that does."""
     labels: dict[str, str] = {}

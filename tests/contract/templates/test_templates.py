@@ -15,27 +15,26 @@ from canary.metrics.prometheus import PrometheusSource
 from canary.metrics.session import AnalysisSession
 from canary.metrics.source import answers
 from canary.metrics.templates import metrics_of
-from tests.contract.templates.exposition import tracks
+from tests.contract.templates.exposition import arguments, tracks
 from tests.contract.templates.files import TEMPLATES, Expected, scenarios_of
 from tests.contract.templates.worlds import LASTS, SCENARIOS, START, pods
 
-EVERY = 30
-"""Seconds between looks."""
+LOOKS = (30, *range(60, LASTS + 1, 60))
+"""Seconds since the start."""
 
 
 def judged(template: str, source: PrometheusSource) -> dict[str, AnalysisSession]:
     """The sessions of all scenarios after the release, looked at together as the operator does."""
     parsed = parse_template(yaml.safe_load(TEMPLATES[template].read_text(encoding="utf-8")))
-    args = scenarios_of(template).args
     sessions = {
         name: AnalysisSession.start(
-            metrics_of(parsed, args, tracks(template, name)), started_at=float(START)
+            metrics_of(parsed, arguments(template, name), tracks(template, name)), started_at=float(START)
         ).with_ready_pods(
             {f"checkout-canary-{pod.name}": START + pod.born + 20.0 for pod in pods(scenario) if pod.canary}
         )
         for name, scenario in SCENARIOS.items()
     }
-    for seconds in range(EVERY, LASTS + 1, EVERY):
+    for seconds in LOOKS:
         at = float(START + seconds)
         planned = plan(need for session in sessions.values() for need in session.needs(at))
         replies = planned.replies(answers({"default": source}, planned.queries))

@@ -19,15 +19,16 @@ FloatArray = NDArray[np.float64]
 
 START: Final = 236_111 * 7200 + 1800
 """Unix seconds when the canary first gets traffic; everything lies within one block of two hours."""
-BEFORE: Final = 720
+BEFORE: Final = 690
 """Seconds of stable's history."""
-LASTS: Final = 900
+LASTS: Final = 600
 """Seconds that the release is looked at."""
 SCRAPE: Final = 15
 """Seconds between a target's scrapes."""
 
 BAD_SHARE: Final = 0.02
-MEDIAN_SECONDS, SPREAD = 0.1, 0.35
+WANTED_SHARE: Final = 0.05
+MEDIAN_SECONDS, SPREAD = 0.1, 0.5
 """Durations of requests: log-normal."""
 TAIL_SECONDS: Final = 2.0
 """What the requests take that a canary with more slow ones makes wait."""
@@ -45,7 +46,7 @@ class Scenario:
     """The canary's share of bad and of slow requests, and its levels, over stable's."""
     slower: float = 1.0
     """The canary's durations over stable's."""
-    requests_per_second: float = 400.0
+    requests_per_second: float = 600.0
     rough_start: bool = False
     """Each canary pod has three times the bad requests in its first 20 s; one of stable's pods restarts, one is replaced."""
     autocorrelation: float = 0.0
@@ -61,7 +62,7 @@ SCENARIOS: Final = {
     "twice": Scenario("twice as many bad or slow requests, levels twice as high", factor=2.0),
     "fivefold": Scenario("five times as many, five times as high", factor=5.0),
     "slower": Scenario("every request takes 20 % longer", slower=1.2),
-    "quiet": Scenario("a request every five seconds, of which the canary gets one in ten", requests_per_second=0.2),
+    "quiet": Scenario("a request every three seconds, of which the canary gets one in ten", requests_per_second=0.3),
     "deploy": Scenario("cold canary pods, a stable pod that restarts, and one that is replaced", rough_start=True),
     "noise": Scenario("slow noise of each pod's own, correlated by 0.9 from one 10 s to the next", autocorrelation=0.9),
     "ramp": Scenario("the morning: traffic triples, and both tracks' bad shares rise with it", ramp=3.0),
@@ -102,9 +103,9 @@ def pods(scenario: Scenario) -> tuple[Pod, ...]:
     rough = scenario.rough_start
     stable = [Pod(f"5d9c7f6b8-{name}", canary=False, born=-BEFORE) for name in ("b8kzp", "h2m4w", "q9xln")]
     if rough:
-        stable[0] = Pod("5d9c7f6b8-b8kzp", canary=False, born=-BEFORE, restarts=120)
-        stable.append(Pod("5d9c7f6b8-t7vcd", canary=False, born=-BEFORE, dies=200))
-        stable.append(Pod("5d9c7f6b8-w5rjs", canary=False, born=205))
+        stable[0] = Pod("5d9c7f6b8-b8kzp", canary=False, born=-BEFORE, restarts=60)
+        stable.append(Pod("5d9c7f6b8-t7vcd", canary=False, born=-BEFORE, dies=100))
+        stable.append(Pod("5d9c7f6b8-w5rjs", canary=False, born=105))
     else:
         stable.append(Pod("5d9c7f6b8-t7vcd", canary=False, born=-BEFORE))
     return (
@@ -114,7 +115,7 @@ def pods(scenario: Scenario) -> tuple[Pod, ...]:
     )
 
 
-RAISED: Final = 300
+RAISED: Final = 180
 """Seconds until the weight is raised."""
 
 
@@ -127,6 +128,10 @@ SECONDS: Final = np.arange(-BEFORE, LASTS, dtype=np.float64)
 """The second that each cell begins with."""
 
 
+SERVICE: Final = Pod("service", canary=True, born=-BEFORE)
+"""Stands for both tracks together, where a figure is the whole service's: as bad as the canary, since the start."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counted:
     """What one pod did in each second."""
@@ -135,6 +140,8 @@ class Counted:
     """1 while it is there."""
     requests: FloatArray
     bad: FloatArray
+    wanted: FloatArray
+    """Orders, say: fewer of them are worse."""
     level: FloatArray
     """By how many times its gauges differ from the usual."""
 
@@ -155,13 +162,16 @@ def counted(name: str, pod: Pod) -> Counted:
     requests = rng.poisson(per_second * living).astype(np.float64)
     bad = rng.binomial(requests.astype(np.int64), np.minimum(share, 1.0)).astype(np.float64)
     slow_start = 1 + 0.02 * rng.standard_normal(len(SECONDS)) if not scenario.autocorrelation else noise**0.3
-    level = factor * grown**0.1 * slow_start
-    return Counted(living, requests, bad, level)
+    level = np.where(SECONDS < 0, 1.0, factor) * grown**0.1 * slow_start
+    wanted = rng.binomial(requests.astype(np.int64), WANTED_SHARE / factor).astype(np.float64)
+    return Counted(living, requests, bad, wanted, level)
 
 
 def _share(scenario: Scenario, pod: Pod) -> FloatArray:
     """A pod's share of all requests."""
     mates = [each for each in pods(scenario) if each.canary == pod.canary]
+    if pod not in mates:
+        return np.zeros(len(SECONDS))
     # A canary pod gets traffic when it is ready, which is 20 s after its birth.
     ready = {each: each.born + 20 if each.canary else each.born for each in mates}
     there = {each: (ready[each] <= SECONDS) & (each.dies > SECONDS) for each in mates}
