@@ -66,7 +66,8 @@ class Account:
     def of(cls, reading: MetricReading) -> Self:
         """Tell a reading."""
         dispersion = reading.dispersion or 1.0
-        counts = reading.canary.count > 0 or reading.stable.count > 0 or reading.judge == "compare"
+        values = reading.value is not None or reading.reason is Reason.NOTHING_TO_COMPARE
+        counts = reading.canary.count > 0 or reading.stable.count > 0 or (reading.judge == "compare" and not values)
         canary = Side.of(reading.canary, dispersion) if counts else None
         stable = Side.of(reading.stable, dispersion) if counts else None
         return cls(reading, canary, stable, _ratio(reading, dispersion), _change(reading))
@@ -87,7 +88,8 @@ class Account:
             )
         if reading.judge == "compare":
             lines += self._evidence()
-        if reading.judge != "compare" or reading.outcome is Outcome.ERROR or reading.reason is Reason.NOT_ENOUGH_DATA:
+        compared = reading.judge == "compare" and self.canary is not None
+        if not compared or reading.outcome is Outcome.ERROR or reading.reason is Reason.NOT_ENOUGH_DATA:
             lines.append(f"  why       {reading.why or reading.message}")
         if self.change:
             lines.append(f"  else      {self.change}")

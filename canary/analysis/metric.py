@@ -136,7 +136,7 @@ class ValueMetric:
     name: str
     source: str
     expression: str
-    judge: Threshold
+    judge: Threshold | Compare
     critical: bool = True
     interval_seconds: float = INTERVAL_SECONDS
     """Distance of looks."""
@@ -144,6 +144,10 @@ class ValueMetric:
     """Labels by which this release's value is taken from an answer for many; empty: the answer is one value."""
     language: Language = Language.PROMQL
     """What the expression is written in."""
+    stable_expression: str = ""
+    """Stable's, for `Compare`; may be the same, when `stable` tells the two apart."""
+    stable: Track = ()
+    """Labels by which stable's value is taken from the answer to it."""
 
 
 EventMetric = CounterMetric | HistogramMetric

@@ -54,7 +54,8 @@ class Compare(SpecModel):
     against: Against = Against.STABLE
     """What the canary is compared with. Absent: stable. baseline and history are not served yet."""
     min_count: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = DEFAULT_MIN_COUNT
-    """With fewer events of the canary's warm pods the metric does not pass; it may fail at any count. Absent: 50."""
+    """With fewer events of the canary's warm pods the metric does not pass; it may fail at any count. Of a value, three
+    minutes' values are needed instead. Absent: 50."""
     warm_up: Duration = DEFAULT_WARM_UP
     """After a canary pod is ready, its events count only against a tenfold rate for so long: cold caches are no defect,
     a disaster is. A step does not end on events of this time alone. Absent: 30s."""

@@ -54,6 +54,9 @@ class Value(SpecModel):
     stand inside label values (`{pod_template_hash="${canaryHash}"}`), it is asked once for each Rollout and gives one
     sample. Without variables and with an identity it is asked once for all Rollouts, keeps identity's labels (`max by
     (namespace, pod_template_hash) (...)`), and the canary's sample is taken from the answer by them."""
+    stable_query: Expression | None = None
+    """The same for stable's value, one sample, for `compare`. Absent: `query` has no variables, and stable's sample is
+    taken from its answer by identity's labels."""
     language: Language = Language.PROMQL
     """What the query is written in; the source has to take it, see docs/metric-sources.md. Absent: promql."""
 
@@ -71,9 +74,7 @@ KINDS: Final = {"counter": "counter", "histogram": "histogram", "value": "value"
 JUDGES: Final = {"compare": "compare", "threshold": "threshold", "burn_rate": "burnRate", "custom": "custom"}
 _ONE_KIND: Final = "give exactly one of counter, histogram and value"
 _ONE_JUDGE: Final = "give exactly one judge: compare, threshold, burnRate or custom"
-_VALUE_NEEDS_THRESHOLD: Final = (
-    "a value is judged by threshold; compare and burnRate need the events of a counter or histogram"
-)
+_NO_EVENTS: Final = "a value is judged by threshold or compare; burnRate needs a counter's or histogram's events"
 
 
 class Metric(SpecModel):
@@ -83,7 +84,7 @@ class Metric(SpecModel):
         json_schema_extra=rules(
             (exactly_one(*KINDS.values()), _ONE_KIND),
             (exactly_one(*JUDGES.values()), _ONE_JUDGE),
-            ("!has(self.value) || !(has(self.compare) || has(self.burnRate))", _VALUE_NEEDS_THRESHOLD),
+            ("!has(self.value) || !has(self.burnRate)", _NO_EVENTS),
         )
     )
 
@@ -106,7 +107,7 @@ class Metric(SpecModel):
     value: Value | None = None
     """Any PromQL. Exactly one of counter, histogram, value."""
     compare: Compare | None = None
-    """Judge: the canary against stable; needs a counter or histogram. Exactly one judge; defaults: `compare: {}`."""
+    """Judge: the canary against stable. Exactly one judge; all defaults are `compare: {}`."""
     threshold: Threshold | None = None
     """Judge: the canary against fixed bounds. Exactly one judge."""
     burn_rate: BurnRate | None = None
@@ -120,8 +121,8 @@ class Metric(SpecModel):
             raise ValueError(_ONE_KIND)
         if len(given(self, *JUDGES)) != 1:
             raise ValueError(_ONE_JUDGE)
-        if self.value is not None and (self.compare is not None or self.burn_rate is not None):
-            raise ValueError(_VALUE_NEEDS_THRESHOLD)
+        if self.value is not None and self.burn_rate is not None:
+            raise ValueError(_NO_EVENTS)
         return self
 
     @property
@@ -134,6 +135,6 @@ class Metric(SpecModel):
         parts = (
             self.counter and (self.counter.bad, self.counter.total),
             self.histogram and (self.histogram.buckets,),
-            self.value and (self.value.query,),
+            self.value and tuple(text for text in (self.value.query, self.value.stable_query) if text),
         )
         return tuple(text for part in parts if part for text in part)

@@ -67,7 +67,8 @@ def _rollout(
             yield document.finding(path, Level.ERROR, Rule.TEMPLATE, str(error))
     if traffic is not None:
         compared = [m for m in metrics if isinstance(m, EventMetric) and isinstance(m.judge, Compare)]
-        share = rollout.spec.analysis.alpha.value / max(1, sum(m.critical for m in compared))
+        sharing = [m for m in metrics if isinstance(m.judge, Compare) and m.judge.alpha is None]
+        share = rollout.spec.analysis.alpha.value / max(1, sum(m.critical for m in sharing))
         judges = [
             (m.name, replace(m.judge, alpha=m.judge.alpha or share)) for m in compared if isinstance(m.judge, Compare)
         ]

@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
-import numpy as np
-
 from canary.analysis import threshold
 from canary.analysis.counted import CounterState
 from canary.analysis.course import Course
 from canary.analysis.metric import Compare, Metric, ValueMetric
 from canary.analysis.reading import Trouble, read_events, read_value
+from canary.analysis.values import ValueState
 from canary.analysis.verdict import MetricReading, Outcome, Reason
 from canary.metrics import events
-from canary.metrics.answers import refusal
+from canary.metrics.answers import numbers, paired, refusal, stable_problem, value_problem
 from canary.metrics.planner import CounterNeed, Need, ValueNeed
-from canary.metrics.source import Answer, Sample, Unavailable
+from canary.metrics.source import Answer, Unavailable
 
 MOST_VALUES: Final = 500
 """Instants of an expression that one query recovers at most."""
@@ -33,7 +32,9 @@ class Judged:
     counters: CounterState
     """For a counter's or histogram's metric; unused otherwise."""
     bounds: threshold.ThresholdState
-    """For an expression's metric; unused otherwise."""
+    """For an expression's metric that is judged by bounds; unused otherwise."""
+    values: ValueState
+    """For an expression's metric that is compared; unused otherwise."""
     measured_until: float
     """For an expression's metric: Unix seconds of the last instant that was asked for and answered."""
     last_data: float
@@ -56,6 +57,7 @@ class Judged:
             share if own is None else own,
             CounterState.start(started_at),
             threshold.ThresholdState(),
+            ValueState(),
             grid,
             resumed_at,
             course=Course(started_at, metric.interval_seconds),
@@ -64,8 +66,9 @@ class Judged:
     def reading(self) -> MetricReading:
         """What the metric says now."""
         if isinstance(self.metric, ValueMetric):
-            return read_value(self.metric, self.bounds, self.trouble, self.failed)
-        reading = read_events(self.metric, self.counters, self.alpha, self.trouble, self.failed)
+            reading = read_value(self.metric, (self.bounds, self.values), self.alpha, self.trouble, self.failed)
+        else:
+            reading = read_events(self.metric, self.counters, self.alpha, self.trouble, self.failed)
         # What it failed by stays as it was at the moment of decision.
         return reading if reading is self.failed else replace(reading, course=self.course)
 
@@ -74,8 +77,15 @@ class Judged:
         metric = self.metric
         if isinstance(metric, ValueMetric):
             times = self._value_times(metric, now)
-            need = ValueNeed(metric.source, metric.expression, times, metric.track, metric.language)
-            return {"value": need} if times else {}
+            if not times:
+                return {}
+            asked = {"value": (metric.expression, metric.track)}
+            if isinstance(metric.judge, Compare):
+                asked["stable"] = (metric.stable_expression, metric.stable)
+            return {
+                role: ValueNeed(metric.source, expression, times, track, metric.language)
+                for role, (expression, track) in asked.items()
+            }
         return dict(events.needs(metric, self.counters, now))
 
     def ingest(self, now: float, replies: Mapping[Need, Answer], ready_at: Mapping[str, float]) -> Judged:
@@ -87,7 +97,8 @@ class Judged:
         judged = self._taken(needs, got, now, ready_at)
         reading = judged.reading()
         if judged.failed is None and reading.judge == "compare":
-            judged = replace(judged, course=judged.course.add(judged.counters.edge, reading.evidence_against))
+            at = judged.measured_until if isinstance(judged.metric, ValueMetric) else judged.counters.edge
+            judged = replace(judged, course=judged.course.add(at, reading.evidence_against))
             reading = replace(reading, course=judged.course)
         if judged.failed is None and reading.outcome is Outcome.FAIL:
             judged = replace(judged, failed=reading)
@@ -97,7 +108,7 @@ class Judged:
         self, needs: Mapping[str, Need], got: Mapping[str, Answer], now: float, ready_at: Mapping[str, float]
     ) -> Judged:
         if isinstance(self.metric, ValueMetric):
-            return _ingest_values(self, self.metric, needs["value"], got["value"], now)
+            return _ingest_values(self, self.metric, needs["value"], got, now, ready_at)
         need = needs["total"]
         if not isinstance(need, CounterNeed):
             raise TypeError("a counter's need is a CounterNeed")
@@ -113,28 +124,36 @@ class Judged:
         return tuple(self.measured_until + every * k for k in range(1, min(due, MOST_VALUES) + 1))
 
 
-def _ingest_values(judged: Judged, metric: ValueMetric, need: Need, got: Answer, now: float) -> Judged:
+def _ingest_values(
+    judged: Judged,
+    metric: ValueMetric,
+    need: Need,
+    got: Mapping[str, Answer],
+    now: float,
+    ready_at: Mapping[str, float],
+) -> Judged:
     if not isinstance(need, ValueNeed):
         raise TypeError("an expression's need is a ValueNeed")
-    if (problem := refusal(got)) is not None:
-        return _troubled(judged, *problem)
+    for role in sorted(got, reverse=True):  # the candidate's first
+        if (problem := refusal(got[role])) is not None:
+            return _troubled(judged, *problem)
     judged = replace(
         judged,
         measured_until=need.times[-1],
         looked=judged.looked or now - need.times[-1] < metric.interval_seconds,
     )
-    if not isinstance(got, Sample):
-        return _troubled(judged, Reason.NO_DATA, "the query answers, and is empty")
-    if len(got.series) > 1:
-        return _troubled(
-            judged, Reason.QUERY_INVALID, f"the query must give one value, and gave {len(got.series)} series"
-        )
-    values = got.series[0].values
-    finite = values[~np.isnan(values)]
-    judged = replace(judged, bounds=threshold.measure_all(judged.bounds, metric.judge, finite.tolist()))
-    if len(values) == 0 or np.isnan(values[-1]):
-        return _troubled(judged, Reason.NOT_A_NUMBER, "the query answers NaN")
-    return replace(judged, trouble=None, last_data=now)
+    problem = value_problem(got["value"])
+    values = numbers(got["value"])
+    if isinstance(metric.judge, Compare):
+        stable = numbers(got["stable"])
+        problem = problem or stable_problem(got["stable"], problem, stable)
+        pairs = paired(values, stable, metric.judge.warm_up_seconds, ready_at)
+        if (pairs < 0).any():
+            return _troubled(judged, Reason.QUERY_INVALID, "compare needs values of at least 0; use threshold")
+        judged = replace(judged, values=judged.values.add(pairs))
+    else:
+        judged = replace(judged, bounds=threshold.measure_all(judged.bounds, metric.judge, values.values()))
+    return replace(judged, trouble=None, last_data=now) if problem is None else _troubled(judged, *problem)
 
 
 def _troubled(judged: Judged, reason: Reason, message: str) -> Judged:

@@ -136,17 +136,32 @@ def _value(
 ) -> judged.ValueMetric:
     expression = fill_in(value.language, value.query, values)
     # A query without variables answers for every release at once; this one's value is taken from it by identity.
-    shared = expression == value.query and identity is not None and value.language in LABELLED
+    shared = identity if expression == value.query and value.language in LABELLED else None
+    stable = _stable_of(value, values, shared) if metric.compare is not None else ("", ())
     return judged.ValueMetric(
         name,
         metric.source,
         expression,
-        _threshold(metric),
+        _threshold(metric) if metric.compare is None else _compare(metric.compare),
         critical=metric.critical,
         interval_seconds=float(metric.interval.seconds),
-        track=_track(identity, values, candidate=True) if shared and identity is not None else (),
+        track=_track(shared, values, candidate=True) if shared is not None else (),
         language=value.language,
+        stable_expression=stable[0],
+        stable=stable[1],
     )
+
+
+def _stable_of(value: declared.Value, values: Mapping[str, str], shared: Identity | None) -> tuple[str, Track]:
+    """Stable's expression, and the labels by which its value is taken from the answer."""
+    if value.stable_query is not None:
+        return fill_in(value.language, value.stable_query, values), ()
+    if shared is None:
+        raise SpecInvalid(
+            "compare needs stable's value: give value.stableQuery, or a query without variables that keeps identity's "
+            "labels"
+        )
+    return value.query, _track(shared, values, candidate=False)
 
 
 def _track(identity: Identity, values: Mapping[str, str], *, candidate: bool) -> Track:

@@ -221,7 +221,6 @@ BAD = {
     "two metrics of one name": _template("name 'queue' is given twice", "Duplicate value", spec__metrics__0__name="queue"),
     "no kind of metric": _template("give exactly one of counter, histogram and value", **{f"{_ERRORS}__counter": REMOVED}),
     "two judges": _template("give exactly one judge", **{f"{_ERRORS}__threshold": {"max": "1"}}),
-    "value compared": _template("a value is judged by threshold", spec__metrics__2__threshold=REMOVED, spec__metrics__2__compare={}),
     "value that burns": _template("a value is judged by threshold", spec__metrics__2__threshold=REMOVED, spec__metrics__2__burnRate={"objective": "99.9"}),
     "short window above the long": _template("short must not be longer than long", **{f"{_ERRORS}__compare": REMOVED, f"{_ERRORS}__burnRate": {"objective": "99.9", "windows": [{"long": "5m", "short": "1h", "factor": "6"}]}}),
     "counter without identity": _template("a counter or histogram needs identity", spec__identity=REMOVED),

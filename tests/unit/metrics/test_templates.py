@@ -76,6 +76,7 @@ def test_a_missing_argument_is_named_with_its_template():
     ("metric", "says"),
     [
         ({"counter": {"bad": "a", "total": "b"}, "compare": {"against": "baseline"}}, "against baseline is not served"),
+        ({"value": {"query": 'max(x{h="${canaryHash}"})'}, "compare": {}}, "give value.stableQuery"),
         ({"counter": {"bad": "a", "total": "b"}, "custom": {"name": "x"}}, "custom is not served"),
         (
             {"histogram": {"buckets": 'a_bucket{le="1"}', "bound": "0.5"}, "compare": {}},
@@ -121,3 +122,21 @@ def test_a_burn_rate_has_the_usual_windows_unless_it_says_others():
     )
     assert usual == BurnRate(0.999, (BurnWindow(3600, 300, 14.4), BurnWindow(21600, 1800, 6)))
     assert own == BurnRate(0.99, (BurnWindow(600, 60, 10),))
+
+
+def test_a_value_that_is_compared_has_stable_s_by_identity_or_by_a_query_of_its_own():
+    own = {"query": 'max(x{h="${canaryHash}"})', "stableQuery": 'max(x{h="${stableHash}"})'}
+    shared, apart = (
+        metrics_of(template({"value": value, "compare": {}}), {}, TRACKS)[0]
+        for value in ({"query": "max by (pod_template_hash) (x)"}, own)
+    )
+    assert isinstance(shared, ValueMetric)
+    assert isinstance(apart, ValueMetric)
+    assert (shared.expression, shared.track[0].value) == ("max by (pod_template_hash) (x)", "new")
+    assert (shared.stable_expression, shared.stable[0].value) == ("max by (pod_template_hash) (x)", "old")
+    assert (apart.expression, apart.track, apart.stable_expression, apart.stable) == (
+        'max(x{h="new"})',
+        (),
+        'max(x{h="old"})',
+        (),
+    )
