@@ -1,25 +1,27 @@
 """How fast the comparison finds a worse version, and how often it condemns a good one: `make bench NAME=statistics`.
 
 Simulated releases, looked at every 10 s for an hour, alpha 0.01, tolerated ratio 1.5. Seeds are fixed: the same numbers
-come out on every machine. Detection is compared with the table that was aimed at; false alarms are counted with the canary exactly
-at the tolerated ratio (unless said), the worst that the guarantee covers.
+come out on every machine. Detection is compared with the table that was aimed at. False alarms are counted with the
+candidate exactly at the tolerated ratio, the worst that the guarantee covers, beside those of a naive version: the same
+world without the one mend that the cell is about.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.figures import Figure
-from canary.analysis.compare import TOLERATED_RATIO, CompareState, Interval, advance, evidence
+from benchmarks.statistics_counters import Counted, read
 from canary.analysis.metric import INTERVAL_SECONDS
-from canary.analysis.simulation import FloatArray, Judging, World, first_alarms
+from canary.analysis.simulation import FloatArray, Judging, World, first_alarms, watch
 
 RELEASES_SECONDS, ALPHA = 3600.0, 0.01
 COLD = 30.0
 """Seconds of the warm-up in the cells that have one."""
+NAIVE_RELEASES = 500
 
 
 def alarms(world: World, releases: int, judging: Judging | None = None) -> FloatArray:
@@ -37,20 +39,25 @@ DETECTION: dict[tuple[float, float], dict[float, tuple[float, float] | float]] =
 }
 
 
-def detection(releases: int = 1000) -> list[Figure]:
+def detection(releases: int) -> list[Figure]:
     figures = []
     print(f"{'rps, base':>16} {'ratio':>6} {'found':>7} {'median':>8} {'90 %':>8}   goal")
     for (rps, base), cells in DETECTION.items():
         for ratio, goal in cells.items():
-            found = alarms(World(rps, base, ratio), releases, Judging(measured=False))
+            found = alarms(World(rps, base, ratio), releases)
             power = float(np.isfinite(found).mean())
-            median, ninety = float(np.median(found)), float(np.quantile(found, 0.9, method="higher"))
+            median, ninety = (float(np.quantile(found, q, method="higher")) for q in (0.5, 0.9))
             name = f"{rps:g} rps, {base:.1%}, x{ratio:g}"
-            print(f"{rps:>8g} {base:>7.1%} {ratio:>6g} {power:>7.1%} {median:>8.0f} {ninety:>8.0f}   {goal}")
+            print(
+                f"{rps:>8g} {base:>7.1%} {ratio:>6g} {power:>7.1%} {median:>8.0f} {ninety:>8.0f}   {goal}", flush=True
+            )
             if isinstance(goal, tuple):
                 # Within 15 %, and one look, as times come in steps of 10 s.
-                allowed = goal[0] * 1.15 + INTERVAL_SECONDS
-                figures.append(Figure(f"median to find {name}", median, "s", f"<= {allowed:.0f}", median <= allowed))
+                for what, seconds, aim in (("median", median, goal[0]), ("90 %", ninety, goal[1])):
+                    allowed = aim * 1.15 + INTERVAL_SECONDS
+                    figures.append(
+                        Figure(f"{what} to find {name}", seconds, "s", f"<= {allowed:.0f}", seconds <= allowed)
+                    )
             else:
                 least = goal * 0.85
                 figures.append(Figure(f"found in an hour {name}", power, "share", f">= {least:.2f}", power >= least))
@@ -61,44 +68,135 @@ def step_at(moment: float, before: float, after: float) -> Callable[[float], flo
     return lambda t: after if t >= moment else before
 
 
-FALSE_ALARMS: dict[str, tuple[World, Judging]] = {
-    "identical versions": (World(ratio=1.0), Judging()),
-    "at the tolerated ratio": (World(), Judging()),
-    "the same, 1,000 rps": (World(1000), Judging()),
-    "phi 2": (World(phi=2), Judging()),
-    "phi 5": (World(phi=5), Judging()),
-    "phi 10": (World(phi=10), Judging()),
-    "AR(1) .5 on each track, ratio 1": (World(autocorrelation=0.5, ratio=1.0), Judging()),
-    "AR(1) .9 on each track, ratio 1": (World(autocorrelation=0.9, ratio=1.0), Judging()),
-    "pods differ by 10 %, 1,000 rps, ratio 1": (World(1000, pod_sd=0.1, ratio=1.0), Judging()),
-    "pods differ by 20 %, 1,000 rps, ratio 1": (World(1000, pod_sd=0.2, ratio=1.0), Judging()),
-    "pods differ by 30 %, 1,000 rps, ratio 1": (World(1000, pod_sd=0.3, ratio=1.0), Judging()),
-    "x5 incident on both while 2 % -> 20 %": (
+def flipping(first: float, second: float, every: float) -> Callable[[float], float]:
+    return lambda t: second if int(t // every) % 2 else first
+
+
+def between(start: float, end: float, factor: float) -> Callable[[float], float]:
+    return lambda t: factor if start <= t < end else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A world with the candidate at the tolerated ratio, how it is judged, and how naively."""
+
+    world: World
+    judging: Judging
+    naive: Judging
+    mend: str
+    """What the naive version lacks."""
+    held: str = ""
+    """Why it is not claimed; empty: it is."""
+
+
+PLAIN = Judging(plain=True)
+# It rises between two intervals and falls in the middle of one: errors of what is asked do not cancel.
+FLIPS = flipping(0.5, 0.01, 25)
+WARNED = "not held: the report warns"
+CELLS: dict[str, Cell] = {
+    **{
+        f"phi {phi}{at}": Cell(World(rps, phi=float(phi)), Judging(), PLAIN, "divisor")
+        for rps, at in ((100, ""), (1000, ", 1,000 rps"))
+        for phi in (1, 2, 5, 10)
+    },
+    **{
+        f"AR(1) {rho:g} on each pod{at}": Cell(World(rps, autocorrelation=rho), Judging(), PLAIN, "divisor")
+        for rps, at in ((100, ""), (1000, ", 1,000 rps"))
+        for rho in (0.0, 0.5, 0.9)
+    },
+    **{
+        f"pods differ by {sd:.0%}{at}": Cell(
+            World(rps, pod_sd=sd), Judging(), Judging(allowance=False), "allowance for pods"
+        )
+        for rps, at in ((100, ""), (1000, ", 1,000 rps"))
+        for sd in (0.1, 0.2, 0.3)
+    },
+    "weight 50 % -> 1 % in mid-interval, 1,000 rps": Cell(
+        World(1000, weight=FLIPS, draws=2), Judging(), Judging(asked=FLIPS), "pi as counted"
+    ),
+    "traffic 20 s after its counters, x5 on both": Cell(
+        World(1000, weight=step_at(20, 0.0, 0.2), incident=step_at(20, 1, 5)),
+        Judging(),
+        Judging(pooled=True),
+        "intervals apart",
+    ),
+    "x5 incident on both while 2 % -> 20 %": Cell(
         World(weight=step_at(600, 0.02, 0.2), incident=step_at(600, 1, 5)),
         Judging(),
+        Judging(pooled=True),
+        "intervals apart",
     ),
-    "cold start x3 for 30 s, 1,000 rps, ratio 1": (
-        World(1000, ratio=1.0, start=step_at(COLD, 3, 1)),
-        Judging(warm_up_seconds=COLD),
+    "cold start x3 for 30 s, 1,000 rps": Cell(
+        World(1000, start=step_at(COLD, 3, 1)), Judging(warm_up_seconds=COLD), Judging(), "warm-up"
+    ),
+    "retries counted thrice": Cell(World(attempts=3), Judging(), PLAIN, "divisor"),
+    "retries counted thrice, 1,000 rps": Cell(World(1000, attempts=3), Judging(), PLAIN, "divisor"),
+    "AR(1) .5 on all of stable at once": Cell(
+        World(autocorrelation=0.5, by_track=True), Judging(), PLAIN, "divisor", held=WARNED
+    ),
+    "AR(1) .9 on all of stable at once": Cell(
+        World(autocorrelation=0.9, by_track=True), Judging(), PLAIN, "divisor", held=WARNED
     ),
 }
-NAIVE: dict[str, Judging] = {
-    "x5 incident on both while 2 % -> 20 %": Judging(pooled=True),
-    "cold start x3 for 30 s, 1,000 rps, ratio 1": Judging(),
-}
-"""How the same worlds are judged naively: pooled, or without warm-up; to see that the cells bite."""
 
 
-def false_alarms(releases: int = 2000) -> list[Figure]:
+def false_alarms(releases: int) -> list[Figure]:
     figures = []
-    print(f"\n{'false alarms in an hour, alpha 1 %':<48} {'ours':>7} {'95 % interval':>16} {'naive':>8}")
-    for name, (world, judging) in FALSE_ALARMS.items():
-        count = int(np.isfinite(alarms(world, releases, judging)).sum())
-        naive = f"{np.isfinite(alarms(world, 200, NAIVE[name])).mean():.1%}" if name in NAIVE else ""
-        low, high = wilson(count, releases)
-        print(f"{name:<48} {count / releases:>7.2%} {low:>7.2%} -{high:>7.2%} {naive:>8}")
-        figures.append(Figure(f"false alarms: {name}", count / releases, "share", f"<= {ALPHA}", low <= ALPHA))
+    print(f"\n{'false alarms in an hour, alpha 1 %':<46} {'ours':>7} {'95 % interval':>16} {'naive':>7}  without")
+    for name, cell in CELLS.items():
+        count = int(np.isfinite(alarms(cell.world, releases, cell.judging)).sum())
+        fewer = min(releases, NAIVE_RELEASES)
+        naive = float(np.isfinite(alarms(cell.world, fewer, cell.naive)).mean())
+        figures.append(_row(name, count, releases, naive, cell.mend, cell.held))
+    for name, ours, naively, mend, held in counters(releases):
+        count = int(np.isfinite(watch(ours, Judging(), RELEASES_SECONDS)).sum())
+        naive = float(np.isfinite(watch(naively, Judging(), RELEASES_SECONDS)).mean())
+        figures.append(_row(name, count, releases, naive, mend, held))
     return figures
+
+
+def counters(releases: int) -> Iterator[tuple[str, Counted, Counted, str, str]]:
+    """The cells that are about reading: a name, the counts as they are read, as a naive reader has them, the mend, why not held."""
+    fewer = min(releases, NAIVE_RELEASES)
+    incident = between(605, 725, 5.0)
+
+    def born(count: int, *, lose: bool) -> Counted:
+        return read(
+            count,
+            RELEASES_SECONDS,
+            requests=lambda _t: (95.0, 5.0),
+            share=lambda _t: 0.001,
+            ratio=1.5,
+            handlers=30,
+            lose_births=lose,
+        )
+
+    def late(scrape: float) -> Counted:
+        return read(
+            releases,
+            RELEASES_SECONDS,
+            requests=lambda t: (800.0, 200.0) if t >= 605 else (980.0, 20.0),
+            share=lambda t: 0.01 * incident(t),
+            ratio=1.5,
+            scrape=scrape,
+        )
+
+    yield "counters born at their first error", born(releases, lose=False), born(fewer, lose=True), "first values", ""
+    often = late(10.0)
+    yield "candidate's samples 20 s later, x5 at a raise", often, often.late(2), "times of samples", ""
+    seldom = late(20.0)
+    yield "the same, scraped each 20 s", seldom, seldom.late(2), "times of samples", "not held: scrape more often"
+
+
+def _row(name: str, count: int, releases: int, naive: float, mend: str, held: str) -> Figure:
+    low, high = wilson(count, releases)
+    print(
+        f"{name:<46} {count / releases:>7.2%} {low:>7.2%} -{high:>7.2%} {naive:>7.1%}  {mend}{held and f' ({held})'}",
+        flush=True,
+    )
+    if held:
+        return Figure.seen(f"false alarms, not held: {name}", count / releases, "share")
+    return Figure(f"false alarms: {name}", count / releases, "share", f"<= {ALPHA}", low <= ALPHA)
 
 
 def wilson(count: int, of: int, z: float = 1.96) -> tuple[float, float]:
@@ -109,22 +207,6 @@ def wilson(count: int, of: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, float(middle - half)), float(middle + half)
 
 
-def speed(rows: int = 10_000) -> list[Figure]:
-    rng = np.random.default_rng(1)
-    n_c, n_s = rng.poisson(50, rows), rng.poisson(950, rows)
-    interval = Interval.of(rng.binomial(n_c, 0.01), n_c, rng.binomial(n_s, 0.01), n_s)
-    state = CompareState.fresh(rows)
-    took = []
-    for _ in range(21):
-        began = time.perf_counter()
-        state = advance(state, interval, TOLERATED_RATIO)
-        evidence(state, 1.25)
-        took.append((time.perf_counter() - began) * 1000)
-    median = float(np.median(took))
-    print(f"\n{rows:,} rows judged in {median:.1f} ms a tick (median of {len(took)})")
-    return [Figure(f"a tick of {rows} rows", median, "ms", "<= 50", median <= 50)]
-
-
 def run(*, quick: bool = False) -> list[Figure]:
     """Print the tables; return the figures."""
-    return [*detection(200 if quick else 1000), *false_alarms(400 if quick else 2000), *speed()]
+    return [*detection(50 if quick else 1000), *false_alarms(50 if quick else 2000)]
