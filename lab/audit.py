@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
@@ -39,11 +40,13 @@ class Write:
     name: str
     code: int
     """HTTP status."""
+    dry_run: bool = False
+    """Whether only what would become of it was asked for."""
 
     @property
     def done(self) -> bool:
         """Whether anything was changed by it."""
-        return self.code < 300
+        return self.code < 300 and not self.dry_run
 
 
 def writes(file: Path, *, since: float = 0.0) -> list[Write]:
@@ -75,4 +78,5 @@ def _write(event: dict[str, object]) -> Write:
         namespace=str(ref.get("namespace", "")),
         name=str(ref.get("name", "")),
         code=int(answer.get("code", 0)),
+        dry_run="dryRun" in parse_qs(urlsplit(str(event.get("requestURI", ""))).query),
     )

@@ -37,6 +37,12 @@ def test_a_write_says_who_changed_what_and_whether_it_was_done(tmp_path: Path) -
     assert [write.done for write in found] == [True, False]
 
 
+def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
+    asked = {**EVENT, "requestURI": "/api/v1/namespaces/shop/services/checkout?dryRun=All&fieldManager=canary"}
+    told = {**EVENT, "requestURI": "/api/v1/namespaces/shop/services/checkout?fieldManager=canary"}
+    assert [write.done for write in writes(log(tmp_path, asked, told))] == [False, True]
+
+
 def test_writes_are_in_order_and_those_before_a_moment_are_left_out(tmp_path: Path) -> None:
     later = {**EVENT, "stageTimestamp": "2026-11-21T12:00:09Z"}
     file = log(tmp_path, later, EVENT)
