@@ -92,7 +92,8 @@ class Chaos:
             return []
 
     def kill_pod(self, shops: Sequence[Shop], *, canary: bool) -> None:
-        """`kill -9` a pod of one of these shops; none when there is none that may be killed."""
+        """`kill -9` a pod of one of these shops, while the gateway hears of it; none when there is none to kill."""
+        waiting.until("the gateway to hear", lambda: not self.observer.gateway_is_late, seconds=RELEASE_SECONDS)
         pods: list[tuple[Shop, Pod]] = []
         for shop in shops:
             with contextlib.suppress(OSError, ApiRefused):  # the API server is what is broken just now
@@ -101,9 +102,26 @@ class Chaos:
             return
         shop, pod = self.dice.choice(pods)
         self._killed[pod.uid] += 1
-        self.pod_kills.append(PodKill(shop.namespace, time.time()))
+        kill = PodKill(shop.namespace, time.time())
+        self.pod_kills.append(kill)
         with contextlib.suppress(KeyError):  # it is just being started, or has just ended
             self.lab.faults.kill9_pod(pod.uid)
+            self._await_made_up(shop, pod, canary=canary)
+        kill.made_up_at = time.time()
+
+    def _await_made_up(self, shop: Shop, pod: Pod, *, canary: bool) -> None:
+        """Wait until nobody is sent to a dead pod: it serves again or is gone, or a canary has no weight.
+
+        An operator that is dead or frozen at that moment takes the weight of a canary without pods off when it is back.
+        """
+
+        def made_up() -> bool:
+            with contextlib.suppress(OSError, ApiRefused):  # the API server is what is broken just now
+                now = {one.uid: one for one in shop.pods(canary=canary)}.get(pod.uid)
+                return now is None or (now.ready and now.restarts > pod.restarts) or (canary and not shop.weight())
+            return False
+
+        waiting.until(f"{pod.name} to be made up for", made_up, seconds=RELEASE_SECONDS, every_seconds=0.1)
 
     def patch(self, shop: Shop, what: str, body: object, *arguments: str) -> None:
         """Patch an object as a person with all rights does; that it is gone, or the API server is, is fine."""
@@ -265,12 +283,19 @@ FAULTS: Final[dict[str, Fault]] = {
 
 _PODS: Final = ("stable pod killed", "canary pod killed")
 LANES: Final = (
-    ("api server killed", "etcd killed", "controllers killed", "node agent killed", *_PODS),
-    ("gateway controller killed", "envoy drained", "prometheus killed", "prometheus frozen"),
+    (
+        *_PODS,
+        "api server killed",
+        "etcd killed",
+        "controllers killed",
+        "node agent killed",
+        "gateway controller killed",
+    ),
+    ("envoy drained", "prometheus killed", "prometheus frozen"),
     ("operator killed", "git down", "flux stopped", "operator frozen"),
 )
-"""Those of one lane are about the same part, or need it: a pod that dies without its node's agent stays dead. Different
-lanes may be injected at once."""
+"""Those of one lane are about the same part, or need it: a pod that dies without its node's agent stays dead, and a
+gateway without its controller goes on sending it requests. Different lanes may be injected at once."""
 
 
 @contextlib.contextmanager

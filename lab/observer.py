@@ -74,6 +74,12 @@ class Observer:
                 self._late -= 1
                 self._late_until = max(self._late_until, time.time() + after_seconds)
 
+    @property
+    def gateway_is_late(self) -> bool:
+        """Whether the gateway may not have heard of what changed."""
+        with self._lock:
+            return self._late > 0 or time.time() < self._late_until
+
     def _run(self) -> None:
         while not self._over.wait(EVERY_SECONDS):
             try:
@@ -89,7 +95,7 @@ class Observer:
             trials, loads, inside = dict(self._trials), dict(self._loads), dict(self._inside)
         at = time.time()
         seen = _Listed.of(self._lab)
-        late = self._late > 0 or at < self._late_until
+        late = self.gateway_is_late
         for namespace, trial in trials.items():
             sample = seen.sample(namespace, at, trial)
             if sample is None or self._trials[namespace] != trial:

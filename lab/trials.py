@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +18,7 @@ GOOD_RATIO: Final = 0.01
 BAD_RATIO: Final = 0.7
 """Of the answers of a bad version: found by the first fair look at it, whatever else is broken."""
 KILL_SECONDS: Final = 2.0
-"""From the `kill -9` of a pod to the last request that it takes with it: what was on its way, and what the gateway
-sends before it knows."""
+"""Until the gateway knows that a pod is gone, and what was on its way to it has failed."""
 POLL_SECONDS: Final = 0.25
 
 
@@ -26,18 +26,26 @@ class WrongEnd(AssertionError):
     """A release ended otherwise than it has to."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PodKill:
     """A pod that a test killed: requests die with it, whoever releases."""
 
     namespace: str
     at: float
+    """Seconds since the epoch."""
+    made_up_at: float | None = None
+    """Since when nobody is sent to it. None: not yet."""
+
+    def killed(self, at: float) -> bool:
+        """Whether a request that failed then died with the pod."""
+        end = math.inf if self.made_up_at is None else self.made_up_at
+        return self.at - 0.1 <= at <= end + KILL_SECONDS
 
 
 def failed(namespace: str, counts: Counts, kills: Sequence[PodKill] = ()) -> tuple[list[str], int]:
     """Give the failed requests that nobody injected, in words, and how many died with a pod that a test killed."""
-    moments = [kill.at for kill in kills if kill.namespace == namespace]
-    with_pod = [f for f in counts.failures if any(-0.1 <= f["time"] - at <= KILL_SECONDS for at in moments)]
+    killed = [kill for kill in kills if kill.namespace == namespace]
+    with_pod = [f for f in counts.failures if any(kill.killed(f["time"]) for kill in killed)]
     ours = [f"{namespace} at {f['time']:.2f}: {f['kind']} {f.get('version', '')}" for f in counts.failures]
     left = [text for text, failure in zip(ours, counts.failures, strict=True) if failure not in with_pod]
     untold = counts.failed - len(counts.failures)  # only the first hundred are told one by one

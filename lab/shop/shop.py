@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.request
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lab import waiting
@@ -23,6 +23,7 @@ class Pod:
     name: str
     uid: str
     restarts: int
+    ready: bool = field(compare=False)
 
 
 class Shop:
@@ -113,6 +114,10 @@ class Shop:
                 item["metadata"]["name"],
                 item["metadata"]["uid"],
                 sum(c.get("restartCount", 0) for c in item.get("status", {}).get("containerStatuses", [])),
+                any(
+                    (condition["type"], condition["status"]) == ("Ready", "True")
+                    for condition in item.get("status", {}).get("conditions", [])
+                ),
             )
             for item in found
         ]
