@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from lab.trials import PodKill, failed
 from tests.e2e.shops import QuickShop, Shops
 from tests.e2e.stories import Stories
 
@@ -247,6 +248,25 @@ def test_a_canary_that_crashes_again_and_again_is_rolled_back_without_metrics(sh
     assert status["history"][0]["outcome"] == "RolledBack"
     shop.wait("the Event", lambda: "CanaryFailed" in shop.events())
     assert shop.trailers(shop.repository.head())["Rollout-Reverts"] == commit
+
+
+@STORIES
+def test_a_canary_whose_only_pod_dies_has_no_traffic_until_the_pod_is_back(shops: Shops) -> None:
+    shop = shops.open("pod-dies", steps=((50, "60s", "90s"),))
+    with shop.load(60) as clients, watched(shop) as seen:
+        shop.answers("v1", clients)
+        shop.push("v2", version="v2", env=(("START_DELAY_S", "8"),))
+        shop.answers("v2", clients)
+        pod, kill = shop.pods(canary=True)[0], PodKill(shop.namespace, time.time())
+        shop.lab.faults.kill9_pod(pod.uid)
+        shop.wait("weight 0", lambda: not shop.weight())
+        kill.made_up_at = time.time()
+        assert not shop.pods(canary=True)[0].ready, "its weight went before it came back"
+        shop.wait("its weight again", lambda: shop.weight() == 50)
+        assert shop.pods(canary=True)[0].restarts == pod.restarts + 1
+        shop.answers("v2", clients)
+        assert failed(shop.namespace, clients.stop(), [kill])[0] == []
+    assert seen.weights == [0, 50, 0, 50]
 
 
 @STORIES
