@@ -1,7 +1,7 @@
 """The lab for the end-to-end tests: started once, mended after each test.
 
-`python -m lab exec -- pytest tests/e2e` runs them; `python -m tests.e2e` does so in two labs. Outside of the lab's network they are skipped with one loud line,
-but never with CI=true or CANARY_LAB=1: there a missing lab is a failure.
+`python -m lab exec -- pytest tests/e2e` runs them; `python -m tests.e2e` does so in several labs. Outside of the lab's
+network they are skipped with one loud line, but never with CI=true or CANARY_LAB=1: there a missing lab is a failure.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from lab import namespace as lab_namespace
 from lab.cluster import Lab
 from lab.parts.operator import Operator
 from tests.e2e.operators import running
+from tests.e2e.shares import dealt
 from tests.e2e.shops import Shops
 from tests.e2e.stories import AT_ONCE, Outcomes, story_of
 
@@ -32,13 +33,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--stories", choices=("only", "none"), help="only the tests that are told at the same time, or none of them"
     )
+    parser.addoption("--share", metavar="N/OF", help="only one share of the modules, dealt out by how long they take")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     half = config.getoption("--stories", default=None)
-    if half is None:
-        return
-    left = [item for item in items if (_story(item) is None) == (half == "only")]
+    left = [item for item in items if half is not None and (_story(item) is None) == (half == "only")]
+    kept = [item for item in items if item not in left]
+    if (share := config.getoption("--share", default=None)) is not None:
+        number, of = (int(text) for text in share.split("/"))
+        mine = dealt({item.path.stem for item in kept}, of)[number - 1]
+        left += [item for item in kept if item.path.stem not in mine]
     items[:] = [item for item in items if item not in left]
     config.hook.pytest_deselected(items=left)
 
