@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-_SECONDS: Final = 10.0
+_SECONDS: Final = 30.0
+"""How long an answer may take: an aggregated API and a busy machine make some slow."""
 
 _BUSY_SECONDS: Final = 20
 """How long an API server may say that it is busy."""

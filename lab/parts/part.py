@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from lab.cluster import Lab
 
 _PROJECT: Final = Path(__file__).resolve().parents[2]
+_GARBAGE_PERCENT: Final = "400"
+"""Go programs let their heap grow to so many percent of what lives before they look for garbage: memory is there, and
+the processors are what a lab is short of."""
 
 
 class Part(ABC):
@@ -51,7 +54,8 @@ class Part(ABC):
             self.prepare()
             # Those that are modules of this project are found in any folder.
             python_path = os.pathsep.join(filter(None, [str(_PROJECT), os.environ.get("PYTHONPATH")]))
-            environment = {**os.environ, "HOME": str(self.folder), "PYTHONPATH": python_path, **self.environment()}
+            own = {"HOME": str(self.folder), "PYTHONPATH": python_path, "GOGC": _GARBAGE_PERCENT}
+            environment = {**os.environ, **own, **self.environment()}
             log = self.lab.logs / f"{self.name}.log"
             self._process = Process(self.name, self.command(), log, environment, self.folder)
         return self._process

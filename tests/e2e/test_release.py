@@ -252,7 +252,7 @@ def test_a_canary_that_crashes_again_and_again_is_rolled_back_without_metrics(sh
 
 @STORIES
 def test_a_canary_whose_only_pod_dies_has_no_traffic_until_the_pod_is_back(shops: Shops) -> None:
-    shop = shops.open("pod-dies", steps=((50, "60s", "90s"),))
+    shop = shops.open("pod-dies", template="app-requests", steps=((50, "60s", "90s"),))
     with shop.load(60) as clients, watched(shop) as seen:
         shop.answers("v1", clients)
         shop.push("v2", version="v2", env=(("START_DELAY_S", "8"),))
