@@ -71,9 +71,22 @@ def may_raise(scope: Scope) -> str:
         return observed.problem
     if not observed.load.enough:
         return f"stable alone would not carry the whole load: {observed.load.why}"
-    if release.analysis_since is None:
-        return ""  # nothing was sent to it yet, so there is nothing to judge
+    if release.analysis_since is None or _measured_nothing_for_want_of_traffic(scope):
+        return ""  # nothing is sent to it, so there is nothing to judge
     return doubt(scope)
+
+
+def _measured_nothing_for_want_of_traffic(scope: Scope) -> bool:
+    """Return whether all that the judges lack are the series of a canary that gets no traffic.
+
+    Its pods died, so its weight was taken off, and a new process of an application has no counters before its first
+    request: without its weight it would never have any.
+    """
+    traffic, verdict = scope.observed.traffic, verdict_of(scope)
+    if traffic is None or traffic.weight != 0 or verdict is None or verdict.suspicious:
+        return False
+    missing = [reading.reason for reading in verdict.readings if reading.outcome is Outcome.ERROR]
+    return verdict.outcome is Outcome.ERROR and set(missing) == {Reason.NO_CANDIDATE_DATA}
 
 
 def doubt(scope: Scope) -> str:

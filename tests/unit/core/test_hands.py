@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from canary.analysis.verdict import MetricReading, Outcome, Reason, Verdict
 from canary.core import effects as fx
 from canary.core.decide import decide
 from canary.core.effects import Decision
@@ -120,6 +121,32 @@ def test_a_canary_that_was_unready_once_and_is_ready_now_is_not_rolled_back():
     assert world.state.phase is Phase.STEP
     assert world.state.release is not None
     assert world.state.release.unready_since is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "suspicious", "raised"),
+    [
+        (Reason.NO_CANDIDATE_DATA, False, True),
+        (Reason.NO_CANDIDATE_DATA, True, False),
+        (Reason.UNAVAILABLE, False, False),
+    ],
+)
+def test_a_canary_whose_pods_are_back_gets_its_weight_again_although_no_request_can_be_measured_without_it(
+    reason: Reason, suspicious: bool, raised: bool
+):
+    world = releasing(Phase.STEP)
+    run(world, 2)
+    assert world.copy is not None
+    world.copy.pods.ready = 0
+    world.operate()
+    assert world.weight == 0
+    world.kubelet()
+    view = world.observed().analysis
+    assert view is not None
+    reading = MetricReading("app/errors", Outcome.ERROR, reason, "compare", critical=True, message="m")
+    verdict = Verdict(Outcome.ERROR, suspicious, (reading,), reason, "m", world.now)
+    decision = decided(world, analysis=replace(view, verdict=verdict))
+    assert [e.weight for e in decision.effects if isinstance(e, fx.SetWeight)] == ([5] if raised else [])
 
 
 def test_a_canary_is_not_blamed_for_pods_that_an_autoscaler_has_only_just_asked_for():
