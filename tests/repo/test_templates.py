@@ -79,6 +79,12 @@ def test_every_file_of_scenarios_belongs_to_a_template():
     assert {path.stem for path in (LIBRARY / "scenarios").glob("*")} == set(TEMPLATES)
 
 
+def test_every_file_of_recording_rules_belongs_to_a_template_that_names_it():
+    needed = {(scenarios_of(template).rules, template) for template in TEMPLATES if scenarios_of(template).rules}
+    assert {path.name for path in (LIBRARY / "rules").glob("*")} == {rules for rules, _ in needed}
+    assert [template for rules, template in needed if f"rules/{rules}" not in text_of(template)] == []
+
+
 def test_no_two_templates_have_one_name():
     names = [parse_template(yaml.safe_load(text_of(template))).metadata.name for template in TEMPLATES]
     assert sorted(names) == sorted(set(names))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,12 +101,19 @@ def _tellers(template: str, scenario: str, series: SeriesOf, each: str) -> Itera
         if each == "pod":
             for pod in members:
                 times = np.arange(pod.first + pod.phase, pod.end, SCRAPE)
-                yield Told(scenario, (pod,), times, known | {"pod": f"{name}-{pod.name}"}, restarts=pod.restarts)
+                own = {"pod": f"{name}-{pod.name}", "pod_ip": _address(template, scenario, pod)}
+                yield Told(scenario, (pod,), times, known | own, restarts=pod.restarts)
         elif members:
             targets = GATEWAYS if each == "gateway" else GATEWAYS[:1]
             for index, target in enumerate(targets):
                 times = np.arange(4 + 7 * index, len(SECONDS), SCRAPE)
                 yield Told(scenario, members, times, known | {"target": target}, (index, len(targets)))
+
+
+def _address(template: str, scenario: str, pod: Pod) -> str:
+    """An address that no other pod has."""
+    number = crc32(f"{template} {scenario} {pod.name}".encode())
+    return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
 def _pods(scenario: str, only: str | None) -> list[Pod]:

@@ -69,6 +69,8 @@ class SeriesOf(Strict):
 class ScenarioFile(Strict):
     """A template's scenarios."""
 
+    rules: str | None = None
+    """File in `analysis/rules/` whose recording rules the template needs."""
     args: dict[str, str] = {}
     """What the Rollout gives; `${namespace}` and `${namespace_word}` may stand here."""
     each: Literal["pod", "gateway", "exporter"]
