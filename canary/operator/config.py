@@ -35,7 +35,8 @@ from canary.git.credentials import (
 )
 from canary.git.objects import Identity
 from canary.metrics.source import MetricSource, SourceConfig
-from canary.operator.sources import Seconds, SourceSpec, checked, open_sources
+from canary.operator.source_spec import Seconds
+from canary.operator.sources import SourceSpec, checked, open_sources
 
 
 class Policies(StrEnum):

@@ -13,13 +13,17 @@ import yaml
 from pydantic import BaseModel
 
 from canary import errors
+from canary.analysis.metric import ValueMetric
+from canary.api.language import Language
 from canary.api.parse import parse_rollout, parse_template
 from canary.cli.main import app
 from canary.core.phases import Phase, Stage
 from canary.git import outcome
 from canary.metrics.templates import Tracks, metrics_of
 from canary.operator.config import BindingSpec, ConfigFile, GitSpec, load
-from canary.operator.sources import KINDS, RemoteSpec
+from canary.operator.source_kinds import ThanosSpec, VictoriaMetricsSpec
+from canary.operator.source_spec import RemoteSpec
+from canary.operator.sources import KINDS, SourceSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
@@ -182,6 +186,8 @@ FIELDS = sorted(
     | fields(BindingSpec, "git.bindings[].")
     | {"metrics.NAME.KIND"}
     | fields(RemoteSpec, "metrics.NAME.KIND.")
+    | fields(ThanosSpec, "metrics.NAME.prometheus.thanos.")
+    | fields(VictoriaMetricsSpec, "metrics.NAME.prometheus.victoriaMetrics.")
     | {each for kind, model in KINDS.items() for each in fields(model, f"metrics.NAME.{kind}.", known=RemoteSpec)}
 )
 
@@ -198,6 +204,22 @@ def test_every_field_of_the_configuration_is_documented(field):
 def test_no_field_is_documented_that_does_not_exist():
     for row in (line.split("|")[1] for line in text_of("configuration.md").splitlines() if line.startswith("| `")):
         assert set(re.findall(r"`([^`]+)`", row)) <= set(FIELDS)
+
+
+def test_the_examples_of_metric_sources_are_taken_and_each_language_has_one():
+    sources, languages = set(), set()
+    for document in yaml_blocks(ROOT / "docs" / "metric-sources.md"):
+        if isinstance(document, dict):
+            sources |= {type(SourceSpec.model_validate(spec).kind) for spec in document["metrics"].values()}
+            continue
+        for metric in document:
+            spec = {"args": [{"name": "service", "default": "SERVICE-1"}], "metrics": [metric]}
+            kind = {"apiVersion": "canary.delivery/v1alpha1", "kind": "ClusterAnalysisTemplate"}
+            (made,) = metrics_of(parse_template({**kind, "metadata": {"name": "t"}, "spec": spec}), {}, TRACKS)
+            assert isinstance(made, ValueMetric)
+            languages.add(made.language)
+    assert sources == set(KINDS.values())
+    assert languages == set(Language) - {Language.PROMQL}
 
 
 def test_the_example_configuration_is_taken_and_is_the_one_in_the_document(tmp_path):

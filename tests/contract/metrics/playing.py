@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from requests.structures import CaseInsensitiveDict
 from typing_extensions import override
 
 LOCAL = "127.0.0.1"
@@ -67,7 +68,12 @@ def playing(says: Say | Callable[[Asked], Say], *, context: ssl.SSLContext | Non
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             parts = urlsplit(self.path)
             asked = Asked(
-                self.command, parts.path, parse_qs(parts.query), dict(self.headers), body, common_name(self.connection)
+                self.command,
+                parts.path,
+                parse_qs(parts.query),
+                CaseInsensitiveDict(self.headers.items()),
+                body,
+                common_name(self.connection),
             )
             played.asked.append(asked)
             say = played.says(asked) if callable(played.says) else played.says
