@@ -30,6 +30,7 @@ class Benchmark:
 BENCHMARKS: Final[dict[str, Benchmark]] = {
     "statistics": Benchmark("how fast the comparison finds a worse version, how often it condemns a good one"),
     "judge": Benchmark("the comparison beside Flagger's, Argo Rollouts' and Kayenta's rules, and the cost of a tick"),
+    "planner": Benchmark("a tick of a thousand releases: how many queries, how much processor time"),
     "rollback": Benchmark("from the verdict to weight 0, to the revert, to converged; restart; rest", in_lab=True),
     "faults": Benchmark("releases while everything around them breaks: violations and failed requests", in_lab=True),
 }

@@ -16,18 +16,22 @@ Pure: nothing here asks anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final
 
-from canary.analysis.samples import Series, Track, TrackLabel, of_track
+from typing_extensions import override
+
+from canary.analysis.samples import Series, Track, of_track
 from canary.api.language import Language
 from canary.metrics.promql import Selector, escape, regex_of
 from canary.metrics.source import Answer, Kind, NoData, Query, Sample, Unavailable
 
 WINDOWS: Final = (30, 60, 120, 300, 900, 1800, 3600, 7200)
 """Literal ranges in seconds: few, so that releases share queries."""
-LONGEST_QUERY: Final = 48_000
-"""Characters of one query; a group above is split. Prometheus takes a form of 10 MiB, proxies often 64 KiB."""
+LONGEST_QUERY: Final = 128_000
+"""Characters of one query's alternatives; a group above is split. Prometheus takes a form of 10 MiB, and proxies, as a
+rule, 1 MiB; VictoriaMetrics 16 KiB of text unless told otherwise, so a source may have a limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,16 @@ class CounterNeed:
     """One of `WINDOWS`."""
     at: float
     """Unix seconds."""
+    _hash: int = field(init=False, repr=False, compare=False)
+    """Kept: a need is looked up several times in a tick, and its tracks take long to hash."""
+
+    def __post_init__(self) -> None:
+        found = hash((self.source, self.selector, self.tracks, self.window_seconds, self.at))
+        object.__setattr__(self, "_hash", found)
+
+    @override
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,54 +94,71 @@ class Plan:
 
     def replies(self, answers: Mapping[Query, Answer]) -> dict[Need, Answer]:
         """Give each need its part of the answers; a query without an answer counts as not answered."""
-        split = _Split(answers)
-        return {need: split.reply(need, query) for need, query in self.served_by.items()}
+        splits: dict[int, _Split] = {}  # by identity: a query's hash costs more than the rest
+        replies: dict[Need, Answer] = {}
+        for need, query in self.served_by.items():
+            split = splits.get(id(query))
+            if split is None:
+                split = splits[id(query)] = _Split(answers.get(query, Unavailable("the query was not sent")))
+            replies[need] = split.reply(need)
+        return replies
 
 
-def plan(needs: Iterable[Need]) -> Plan:
-    """Group needs into queries."""
+def plan(needs: Iterable[Need], longest: Mapping[str, int] = MappingProxyType({})) -> Plan:
+    """Group needs into queries.
+
+    Parameters
+    ----------
+    longest
+        Characters of one query's alternatives by source, where it is not `LONGEST_QUERY`.
+    """
     groups: dict[tuple[str, Selector, tuple[str, ...], int, float], list[CounterNeed]] = {}
     served: dict[Need, Query] = {}
-    for need in dict.fromkeys(needs):
+    for need in needs:
         if isinstance(need, ValueNeed):
             served[need] = _value_query(need)
         else:
-            names = tuple(label.name for label in need.tracks[0])
+            names = tuple([label.name for label in need.tracks[0]])
             groups.setdefault((need.source, need.selector, names, need.window_seconds, need.at), []).append(need)
     for (source, selector, names, window, at), members in groups.items():
-        for chunk in _chunks(members):
-            labels = {label for need in chunk for track in need.tracks for label in track}
-            matchers = [(name, _alternatives(label for label in labels if label.name == name)) for name in names]
+        for chunk, matchers in _chunks(members, names, longest.get(source, LONGEST_QUERY)):
             query = Query(source, f"{selector.narrowed(matchers)}[{window}s]", Kind.SAMPLES, at)
             served.update(dict.fromkeys(chunk, query))
     return Plan(served)
 
 
-def _alternatives(labels: Iterable[TrackLabel]) -> str:
-    """One regular expression for the values of one label."""
-    known = sorted(labels)
-    exact = regex_of([label.value for label in known if not label.regex])
-    patterns = [f"(?:{label.value})" for label in known if label.regex]
-    return "|".join([*([exact] if any(not label.regex for label in known) else []), *patterns])
+Matchers = list[tuple[str, str]]
+"""Labels, each with a regular expression."""
 
 
-def _chunks(members: Sequence[CounterNeed]) -> Iterator[list[CounterNeed]]:
-    """Cut a group so that no query gets too long."""
-    chunk: list[CounterNeed] = []
-    seen: set[TrackLabel] = set()
-    length = 0
+def _chunks(
+    members: Sequence[CounterNeed], names: Sequence[str], longest: int
+) -> Iterator[tuple[Sequence[CounterNeed], Matchers]]:
+    """Cut a group in halves until no query is too long; one need's is never cut."""
+    matchers = _matchers(members, names)
+    if len(members) == 1 or sum(len(escape(regex)) for _, regex in matchers) <= longest:
+        yield members, matchers
+        return
+    middle = len(members) // 2
+    for half in (members[:middle], members[middle:]):
+        yield from _chunks(half, names, longest)
+
+
+def _matchers(members: Sequence[CounterNeed], names: Sequence[str]) -> Matchers:
+    values: dict[str, set[tuple[str, bool]]] = {name: set() for name in names}
     for need in members:
-        labels = {label for track in need.tracks for label in track}
-        added = sum(len(escape(regex_of([label.value]))) + 5 for label in labels - seen)
-        if chunk and length + added > LONGEST_QUERY:
-            yield chunk
-            chunk, seen, length = [], set(), 0
-            added = sum(len(escape(regex_of([label.value]))) + 5 for label in labels)
-        chunk.append(need)
-        seen |= labels
-        length += added
-    if chunk:
-        yield chunk
+        for track in need.tracks:
+            for label in track:
+                values[label.name].add((label.value, label.regex))
+    return [(name, _alternatives(values[name])) for name in names]
+
+
+def _alternatives(values: Iterable[tuple[str, bool]]) -> str:
+    """One regular expression for the values of one label, each with whether it is one itself."""
+    known = sorted(values)
+    exact = [value for value, regex in known if not regex]
+    patterns = [f"(?:{value})" for value, regex in known if regex]
+    return "|".join([*([regex_of(exact)] if exact else []), *patterns])
 
 
 def _value_query(need: ValueNeed) -> Query:
@@ -139,28 +170,28 @@ def _value_query(need: ValueNeed) -> Query:
 
 
 class _Split:
-    """Answers, indexed by their exact labels once for each query, however many needs share it."""
+    """One query's answer, indexed by its exact labels once, however many needs share it."""
 
-    def __init__(self, answers: Mapping[Query, Answer]) -> None:
-        self._answers = answers
-        self._indexed: dict[tuple[Query, tuple[str, ...]], dict[tuple[str, ...], list[Series]]] = {}
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._indexed: dict[tuple[str, ...], dict[tuple[str, ...], list[Series]]] = {}
 
-    def reply(self, need: Need, query: Query) -> Answer:
-        got = self._answers.get(query, Unavailable("the query was not sent"))
+    def reply(self, need: Need) -> Answer:
+        got = self._answer
         tracks = need.tracks if isinstance(need, CounterNeed) else (need.track,)
         if not isinstance(got, Sample) or not tracks[0]:
             return got
-        found = tuple(series for track in tracks for series in self._of(query, got, track))
+        found = tuple([series for track in tracks for series in self._of(got, track)])
         return Sample(found) if found else NoData()
 
-    def _of(self, query: Query, got: Sample, track: Track) -> tuple[Series, ...]:
-        exact = tuple(label for label in track if not label.regex)
-        names = tuple(label.name for label in exact)
-        key = (query, names)
-        if key not in self._indexed:
-            index: dict[tuple[str, ...], list[Series]] = {}
+    def _of(self, got: Sample, track: Track) -> Iterable[Series]:
+        exact = [label for label in track if not label.regex]
+        names = tuple([label.name for label in exact])
+        index = self._indexed.get(names)
+        if index is None:
+            index = self._indexed[names] = {}
             for series in got.series:
-                index.setdefault(tuple(series.label(name) for name in names), []).append(series)
-            self._indexed[key] = index
-        near = self._indexed[key].get(tuple(label.value for label in exact), ())
-        return of_track(near, track)
+                values = dict(series.labels)
+                index.setdefault(tuple([values.get(name, "") for name in names]), []).append(series)
+        near = index.get(tuple([label.value for label in exact]), ())
+        return near if len(exact) == len(track) else of_track(near, track)

@@ -27,6 +27,8 @@ def escape(text: str, quote: str = '"') -> str:
     >>> print(escape('a"b\\c'))
     a\"b\\c
     """
+    if text.isprintable():  # nearly always, and of a query for a thousand releases it is a long text
+        return text.replace("\\", "\\\\").replace(quote, f"\\{quote}")
     named = {"\\": "\\\\", quote: f"\\{quote}", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
     return "".join(named.get(char) or (char if char.isprintable() else f"\\U{ord(char):08x}") for char in text)
 
@@ -37,6 +39,8 @@ def regex_of(values: Sequence[str]) -> str:
     >>> regex_of(["a.b", "c"])
     'a\\.b|c'
     """
+    if _RE2_SPECIAL.search("\n".join(values)) is None:
+        return "|".join(values)  # nearly always: names and hashes
     return "|".join(_RE2_SPECIAL.sub(r"\\\1", value) for value in values)
 
 

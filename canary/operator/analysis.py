@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -74,6 +75,7 @@ class Analyses:
         telemetry: Telemetry,
         threads: int = 8,
         tick_seconds: float = 5.0,
+        longest_queries: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._sources = sources
         self._clock = clock
@@ -81,6 +83,7 @@ class Analyses:
         self._telemetry = telemetry
         self._threads = {name: Threads(threads, f"query-{name}") for name in sources}
         self._tick_seconds = tick_seconds
+        self._longest_queries = longest_queries
         self._judging: dict[Name, _Judging] = {}
         self._changed = asyncio.Event()
         self._looks: set[asyncio.Task[None]] = set()
@@ -162,7 +165,7 @@ class Analyses:
         due = {key: j for key, j in self._judging.items() if j.due <= began and not j.asked}
         now = self._clock.now()  # one time stamp for all, so that they share queries
         needs = {key: judging.session.needs(now) for key, judging in due.items()}
-        queries = plan(need for wanted in needs.values() for need in wanted)
+        queries = plan((need for wanted in needs.values() for need in wanted), self._longest_queries)
         asked = {query: asyncio.create_task(self._ask(query)) for query in queries.queries}
         groups: dict[frozenset[str], dict[Name, _Judging]] = defaultdict(dict)
         for key, judging in due.items():

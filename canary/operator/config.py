@@ -35,6 +35,7 @@ from canary.git.credentials import (
 )
 from canary.git.objects import Identity
 from canary.metrics.source import MetricSource, SourceConfig
+from canary.operator.source_kinds import PrometheusSpec
 from canary.operator.source_spec import Seconds
 from canary.operator.sources import SourceSpec, checked, open_sources
 
@@ -132,6 +133,11 @@ class Config:
     def sources(self) -> tuple[SourceConfig, ...]:
         """Return how the metric sources are reached; a secret that is not there is told."""
         return checked(self.file.metrics)
+
+    def longest_queries(self) -> dict[str, int]:
+        """Return how many characters one query of a source may have, where it says so."""
+        kinds = {name: spec.kind for name, spec in self.file.metrics.items()}
+        return {name: kind.longest for name, kind in kinds.items() if isinstance(kind, PrometheusSpec)}
 
     def open_sources(self) -> dict[str, MetricSource]:
         """Return the metric sources by name, ready to be asked."""

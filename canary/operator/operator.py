@@ -71,6 +71,7 @@ class Operator:
             telemetry=telemetry,
             threads=config.file.query_threads,
             tick_seconds=config.file.tick_seconds,
+            longest_queries=config.longest_queries(),
         )
         self._notes = Notes(
             clock=clock,

@@ -70,6 +70,48 @@ def test_a_thousand_releases_of_three_metrics_are_ten_queries_at_most():
     assert set(planned.served_by) == set(needs)
 
 
+def test_a_source_s_own_limit_splits_its_queries_and_nobody_else_s():
+    needs = [need(number, source=source) for number in range(200) for source in ("victoria", "main")]
+    planned = plan(needs, {"victoria": 1000})
+    asked = {source: [q for q in planned.queries if q.source == source] for source in ("victoria", "main")}
+    assert len(asked["main"]) == 1
+    assert len(asked["victoria"]) > 4
+    assert all(
+        len(query.expression) <= 1000 + len("http_requests_total{namespace=~,hash=~}[60s]") + 4
+        for query in asked["victoria"]
+    )
+    assert set(planned.served_by) == set(needs)
+    answers = {query: Sample(tuple(series(number, "new") for number in range(200))) for query in planned.queries}
+    assert planned.replies(answers) == {each: Sample((series_of(each),)) for each in needs}
+
+
+def series_of(wanted: CounterNeed) -> Series:
+    return series(int(wanted.tracks[0][0].value.removeprefix("team-")), "new")
+
+
+def test_what_one_release_needs_is_never_split():
+    (query,) = plan([need(1)], {"main": 1}).queries
+    assert "new1|old1" in query.expression
+
+
+def test_templates_that_cannot_be_grouped_still_get_their_answers():
+    own = [need(number, selector=Selector("rq", f'path="/{number}"')) for number in range(3)]
+    values = [ValueNeed("main", f'up{{h="{number}"}}', (60.0,)) for number in range(3)]
+    planned = plan([*own, *values])
+    assert len(planned.queries) == 6
+    answers = {query: Sample((series(number % 3, "new"),)) for number, query in enumerate(planned.queries)}
+    replies = planned.replies(answers)
+    assert [replies[each] for each in own] == [Sample((series(number, "new"),)) for number in range(3)]
+    assert all(isinstance(replies[each], Sample) for each in values)
+
+
+def test_equal_needs_are_one_however_they_were_made():
+    assert need(1) == need(1)
+    assert hash(need(1)) == hash(need(1))
+    assert need(1) != need(1, at=101.0)
+    assert len({need(1), need(1), need(2)}) == 2
+
+
 def test_a_label_that_is_a_pattern_is_matched_as_one_and_an_absent_one_as_empty():
     track = (TrackLabel("cluster", "shop_checkout-canary_.*", regex=True), TrackLabel("track", ""))
     wanted = CounterNeed("main", Selector("rq", ""), (track,), 60, 1.0)

@@ -121,6 +121,14 @@ async def test_many_releases_share_their_queries_and_none_is_asked_in_the_loops_
     assert threading.current_thread().name not in many.threads
 
 
+async def test_all_that_is_asked_in_a_tick_is_asked_at_one_time_stamp():
+    source = Source()
+    await judged(source, 20, 60)
+    at = [query.at for query in source.queries]
+    assert len(set(at)) > 3  # several ticks
+    assert all(at.count(stamp) == 2 for stamp in at)  # two queries each: for the bad, and for all events
+
+
 async def test_a_source_that_does_not_answer_is_an_error_and_no_failure():
     source = Source()
     source.down = True

@@ -132,3 +132,13 @@ def test_victoriametrics_is_told_to_answer_whole_and_from_no_cache(tmp_path: Pat
         ("extra_label", "tier=a"),
         ("extra_filters[]", '{env="prod"}'),
     )
+
+
+def test_how_long_a_query_may_be_is_known_of_each_source(tmp_path: Path):
+    def longest(**more: object) -> int:
+        return load(written(tmp_path, "prometheus", **more)).longest_queries()["main"]
+
+    assert longest() == 128_000
+    assert longest(victoriaMetrics={}) == 14_000
+    assert longest(victoriaMetrics={}, longestQuery=64_000) == 64_000
+    assert load(written(tmp_path, "web")).longest_queries() == {}
