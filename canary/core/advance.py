@@ -21,12 +21,19 @@ from canary.core.stepping import held, note_capacity, note_in_force, starting, s
 from canary.core.undo import taken_back, undoing
 from canary.core.waiting import waiting
 
+_WANTS_TRAFFIC = frozenset({Phase.STARTING, Phase.STEP, Phase.PROMOTING})
+
 
 def advance(scope: Scope) -> State:
     """Return the state after one look; the same state when nothing changes."""
     scope = replace(scope, state=_whole(scope.state))
     scope = replace(scope, state=_note_drain(scope))
-    return forget_stable(scope) if made_anew(scope) else waiting(scope, _following(scope))
+    following = forget_stable(scope) if made_anew(scope) else waiting(scope, _following(scope))
+    leaves = scope.state.phase in _WANTS_TRAFFIC and following.phase not in _WANTS_TRAFFIC
+    if leaves and following.drained_since is not None:
+        # It may have had traffic since then: that this ended a drain is lost when the operator ends in mid-pass.
+        return replace(following, drained_since=scope.now)
+    return following
 
 
 def _whole(state: State) -> State:

@@ -15,6 +15,8 @@ from canary.core.scope import Scope
 from canary.core.state import State
 
 _ALERTS = frozenset({Phase.ROLLING_BACK})
+_DRAINING = frozenset({Phase.STABLE, Phase.HELD, Phase.REVERTING, Phase.AWAITING_GIT})
+"""Phases that want no canary."""
 
 
 def decide(plan: Plan, state: State, observed: Observed, now: float) -> Decision:
@@ -40,15 +42,28 @@ def decide(plan: Plan, state: State, observed: Observed, now: float) -> Decision
     following = advance(Scope(plan, state, observed, now))
     scope = Scope(plan, following, observed, now)
     acts = act(scope)
-    effects: list[Effect] = list(acts.first)
+    first: list[Effect] = list(acts.first)
+    effects: list[Effect] = [] if _drain_broken(state, following) else first
     if following != state:
         effects.append(WriteStatus(following))
     if following.reason != state.reason and following.message:
         warning = following.stalled or following.phase in _ALERTS
         # Right after the state, which would not tell it a second time: an effect below may fail and end the pass.
         effects.append(Emit(following.reason, following.message, warning=warning))
+    if effects is not first:
+        effects.extend(first)
     effects.extend(acts.then)
     return Decision(following, tuple(effects), _wake_at(scope, changed=following != state))
+
+
+def _drain_broken(state: State, following: State) -> bool:
+    """Return whether a canary that was draining has been given traffic by somebody's hand.
+
+    That the drain begins anew is written before the traffic is taken away: lost in a crash, the old drain would be
+    taken for the new one, and requests that are on their way be cut. No verdict's decrease waits for that.
+    """
+    broken = state.drained_since is not None and following.drained_since is None
+    return broken and state.phase is following.phase and state.phase in _DRAINING
 
 
 def _wake_at(scope: Scope, *, changed: bool) -> float | None:

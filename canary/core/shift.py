@@ -138,7 +138,9 @@ def _promote(scope: Scope) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
         case Stage.RETURN:
             return _return(scope)
         case Stage.CLEANUP:
-            return _take(scope), _tear_down(scope)
+            # What somebody gives the canary once more stays there while the Deployment has nobody to take it.
+            nobody = scope.canary_ready > 0 and not _others_serve(scope)
+            return () if nobody else _take(scope), _tear_down(scope)
 
 
 def _carry(scope: Scope, *, replacing: bool) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
@@ -177,8 +179,9 @@ def _carry_without(scope: Scope) -> tuple[Effect, ...]:
     if best is None or best.ready == 0:
         return ()
     lower = (SetWeight(0, None),) if traffic and traffic.weight and not traffic.other_owner else ()
-    # The one with the most pods may have none a moment later, while the Deployment goes on rolling.
-    rolls = not scope.workload.paused and not scope.workload.rolled_out and not scope.state.undoing
+    # The one with the most pods may have none a moment later, while the Deployment goes on rolling; a roll that is to
+    # be taken back goes on until the hold has landed.
+    rolls = not scope.workload.paused and not scope.workload.rolled_out
     return (*_pin(scope, None if rolls else best.pod_template_hash), *lower)
 
 

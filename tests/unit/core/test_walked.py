@@ -135,3 +135,65 @@ def test_a_roll_is_not_finished_when_the_deployment_rolls_on_to_another_version_
     world.settle()
     assert world.state.stable is not None
     assert world.state.stable.template_hash == "t-good2"
+
+
+def test_a_roll_that_is_to_be_taken_back_is_held_before_the_service_means_stable_alone():
+    world = releasing(Stage.REPLACE)
+    run(world, 1)
+    assert world.copy is not None
+    assert world.state.release is not None
+    HANDS["all_of_the_canary_pods_die"](world)
+    world.operate()
+    HANDS["somebody_asks_to_abort"](world)
+    world.operate(crash_after=1)  # the hold has not landed yet
+    assert not world.held
+    while world.sets["good0"].replicas:
+        world.controller()
+        world.kubelet()
+    assert world.endpoints() > 0
+
+
+def test_what_somebody_gives_the_canary_in_the_clean_up_stays_there_while_nobody_else_serves():
+    world = releasing(Stage.CLEANUP)
+    HANDS["pods_of_the_deployment_die"](world)
+    HANDS["somebody_sets_the_weight_to_30"](world)
+    world.operate()
+    assert world.weight == 30
+    world.settle()
+    assert outcomes(world) == ["Promoted"]
+
+
+def test_a_drain_that_somebody_broke_begins_anew_although_the_operator_ends_as_it_takes_the_traffic():
+    world = releasing(Phase.REVERTING, version="bad1")
+    run(world, 2)
+    assert world.state.drained_since is not None
+    HANDS["somebody_sets_the_weight_to_30"](world)
+    world.gateway()
+    for effects in range(3):
+        world.operate(crash_after=effects)
+        world.gateway()
+    run(world, int(world.plan.drain_seconds) - 1)
+    assert world.copy is not None
+    assert not world.copy.deleting
+
+
+def test_a_drain_of_before_a_release_got_traffic_again_does_not_count_when_it_is_rolled_back():
+    world = releasing(Phase.STEP, version="bad1")
+    run(world, 2)
+    HANDS["somebody_sets_the_weight_to_None"](world)
+    world.gateway()
+    world.operate()
+    assert world.state.drained_since is not None
+    HANDS["somebody_sets_the_weight_to_1"](world)
+    world.gateway()
+    world.pass_time(10)
+    world.operate(crash_after=1)
+    world.gateway()
+    assert world.weight == 0
+    silent = world.now
+    while world.copy is not None and not world.copy.deleting:
+        world.operate()
+        world.git()
+        world.gateway()
+        world.pass_time(1)
+    assert world.now - silent >= world.plan.drain_seconds
