@@ -141,7 +141,9 @@ async def look(api: Api, cache: Cache, rollout: Obj, what: Named, state: State, 
     sets = tuple(cache.owned(kinds.REPLICA_SET, deployment["metadata"]["uid"])) if deployment else ()
     copy_sets = tuple(cache.owned(kinds.REPLICA_SET, copy["metadata"]["uid"])) if copy else ()
     busy = state.release is not None or copy is not None or twin is not None
-    pods, slices = await _pods_and_slices(api, what, deployment) if busy and deployment else ((), ())
+    # Without its Deployment a canary still has pods, which may serve everybody.
+    whose = deployment or copy
+    pods, slices = await _pods_and_slices(api, what, whose) if busy and whose else ((), ())
     provider = what.provider(policies=besides.policies)
     traffic: Objects = {
         ref: cache.get(kind_of(ref.api_version, ref.kind), ref.namespace, ref.name) for ref in provider.needs()

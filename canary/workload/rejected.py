@@ -1,6 +1,6 @@
 """The namespace's list of rejected versions: a ConfigMap that outlives the Rollout, and with it its status.
 
-Two keys for each Rollout, applied under a field manager of their own, so that writing one Rollout's list neither needs
+Two keys for each Rollout, written under a field manager of their own, so that writing one Rollout's list neither needs
 to read nor can lose another's. The first is named after the Rollout, its value a JSON list, newest last. The second is
 for the admission policy, which can neither read JSON nor compute a hash: `hold_<Deployment>`, its value lines, of which
 the first is the Rollout's name and each other the images of a rejected version. An underscore is in no Rollout's name.
@@ -56,28 +56,46 @@ def add(config_map: Manifest | None, whose: Listed, rejected: Rejected) -> Patch
 
 
 def forget(config_map: Manifest | None, whose: Listed, *, template_hash: str, version_hash: str) -> Patch | None:
-    """Return the write that takes a version off the list; None when it is not on it."""
+    """Return the write that takes a version off the list; None when it is not on it.
+
+    A merge patch: apply would leave a key that somebody else wrote, as the restore of a backup does.
+    """
     present = read(config_map, whose.rollout)
     kept = tuple(r for r in present if r.template_hash != template_hash and r.version_hash != version_hash)
-    return None if kept == present else _write(whose, kept)
+    if kept == present:
+        return None
+    gone: dict[str, str | None] = dict.fromkeys((whose.rollout, HOLD_PREFIX + whose.workload))
+    body = {"data": {**gone, **_data(whose, kept)}}
+    return Patch(_ref(whose), body, ContentType.MERGE, _manager(whose))
 
 
 def _write(whose: Listed, entries: tuple[Rejected, ...]) -> Patch:
-    ref = ObjectRef(*CONFIG_MAP, whose.namespace, REJECTED_CONFIGMAP)
+    ref = _ref(whose)
+    body = {
+        "apiVersion": ref.api_version,
+        "kind": ref.kind,
+        "metadata": {"name": ref.name, "namespace": whose.namespace},
+        "data": _data(whose, entries),
+    }
+    return Patch(ref, body, ContentType.APPLY, _manager(whose))
+
+
+def _ref(whose: Listed) -> ObjectRef:
+    return ObjectRef(*CONFIG_MAP, whose.namespace, REJECTED_CONFIGMAP)
+
+
+def _manager(whose: Listed) -> str:
+    """A manager's name may have 128 characters, a Rollout's 253."""
+    return f"{FIELD_MANAGER}-rejected-{sha256(whose.rollout.encode()).hexdigest()[:12]}"
+
+
+def _data(whose: Listed, entries: tuple[Rejected, ...]) -> dict[str, str]:
     rows = [{**asdict(r), "reason": r.reason[:_REASON_LENGTH]} for r in entries]
     images = dict.fromkeys(" ".join(r.images) for r in entries if r.images)
     data = {whose.rollout: json.dumps(rows, sort_keys=True)} if rows else {}
     if images:
         data[HOLD_PREFIX + whose.workload] = "\n".join((whose.rollout, *images))
-    body = {
-        "apiVersion": ref.api_version,
-        "kind": ref.kind,
-        "metadata": {"name": ref.name, "namespace": whose.namespace},
-        "data": data,  # applied: a key that is not in it any more is removed
-    }
-    # A manager's name may have 128 characters, a Rollout's 253.
-    manager = f"{FIELD_MANAGER}-rejected-{sha256(whose.rollout.encode()).hexdigest()[:12]}"
-    return Patch(ref, body, ContentType.APPLY, manager)
+    return data
 
 
 def _entry(entry: dict[str, Any]) -> Rejected | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from typing_extensions import override
 
@@ -76,6 +76,8 @@ class Pass(NamedTuple):
     """Whether somebody has written since the look."""
     late: bool = False
     """Whether another leads by now."""
+    run: Any = None
+    """What the operator's own code works on, in the world that has objects."""
 
     @classmethod
     def of(cls, effects: tuple[fx.Effect, ...], seen: Observed, rollout_rv: int) -> Pass:

@@ -53,14 +53,18 @@ def verdict(world: World) -> Verdict | None:
     return Verdict(outcome, suspicious, (reading,), reason, "http/errors: m", world.now)
 
 
+def analysis(world: World) -> AnalysisView | None:
+    """What the operator's judges tell it."""
+    release = world.state.release
+    if release is None or release.analysis_since is None:
+        return None
+    silent_since = None if world.metrics_up else release.analysis_since
+    return AnalysisView(release.id, release.stage is Stage.RETURN, verdict(world), no_data_since=silent_since)
+
+
 def observed(world: World) -> Observed:
     """One look at everything."""
-    release = world.state.release
-    analysis = None
-    if release is not None and release.analysis_since is not None:
-        silent_since = None if world.metrics_up else release.analysis_since
-        analysis = AnalysisView(release.id, release.stage is Stage.RETURN, verdict(world), no_data_since=silent_since)
-    copy = world.copy
+    release, copy = world.state.release, world.copy
     return Observed(
         workload=_workload(world),
         service=_service(world),
@@ -68,7 +72,7 @@ def observed(world: World) -> Observed:
         copy=_copy(world),
         canary_service=world.canary_service,
         canary_endpoints=copy.pods.ready if copy is not None and world.canary_service else 0,
-        analysis=analysis,
+        analysis=analysis(world),
         revert=world.revert_told() if release is not None else None,
         commands=world.commands,
         commit=f"sha-{world.version}",

@@ -1,6 +1,6 @@
 """An API server in memory: resourceVersions, generations, conflicts, uids, status and scale as subresources.
 
-Server-side apply is a deep merge here: field ownership is the real server's business, and the lab's.
+Server-side apply knows who owns which field (`server_side_apply.py`); conflicts are not made, for all of ours are forced.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from typing import Any
 from canary.errors import ApiConflict, NotFound
 from canary.operator.client import Listing, PatchBody
 from canary.operator.kinds import Kind, Obj
+from tests.unit.operator.server_side_apply import Owned, applied, written
 
 
 class FakeApi:
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str, str], Obj] = {}
+        self.owned: dict[tuple[str, str, str], Owned] = {}
+        """Which fields of an object belong to which manager that applied it."""
         self.version = itertools.count(1)
         self.latest = 0
         self.log: list[tuple[str, str, str]] = []
@@ -65,8 +68,12 @@ class FakeApi:
     async def apply(self, kind: Kind, obj: Obj, *, manager: str) -> Obj:
         meta = obj["metadata"]
         self._write("apply", kind, meta["name"])
-        known = self.objects.get((kind.plural, meta.get("namespace", ""), meta["name"]), {})
-        return self._store(kind, merged(known, obj))
+        key = kind.plural, meta.get("namespace", ""), meta["name"]
+        known, version = self.objects.get(key, {}), meta.get("resourceVersion")
+        if version is not None and version != known.get("metadata", {}).get("resourceVersion"):
+            raise ApiConflict(f"apply {kind.kind} {meta['name']}: the object has been modified")
+        after, owned = applied(known, self.owned.get(key, {}), manager, obj)
+        return self._store(kind, after, owned)
 
     async def patch(
         self,
@@ -114,15 +121,20 @@ class FakeApi:
 
     def _remove(self, kind: Kind, namespace: str, name: str) -> None:
         gone = self.objects.pop((kind.plural, namespace, name))
+        self.owned.pop((kind.plural, namespace, name), None)
         self.latest = next(self.version)
         gone["metadata"]["resourceVersion"] = str(self.latest)
         for watcher in self.watchers:
             watcher(kind, "DELETED", copy.deepcopy(gone))
 
-    def _store(self, kind: Kind, obj: Obj) -> Obj:
+    def _store(self, kind: Kind, obj: Obj, owned: Owned | None = None) -> Obj:
         meta = obj["metadata"]
         key = (kind.plural, meta.get("namespace", ""), meta["name"])
         known = self.objects.get(key)
+        if owned is not None:
+            self.owned[key] = owned
+        elif known is not None and key in self.owned:
+            self.owned[key] = written(known, obj, self.owned[key])
         if known is not None and _without_version(known) == _without_version(obj):
             return copy.deepcopy(known)
         self.latest = next(self.version)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from canary.api.patch import ContentType
 from canary.core.state import REJECTED_LENGTH, Rejected
 from canary.workload import rejected
 
@@ -61,11 +62,12 @@ def test_a_long_reason_is_shortened():
     assert len(rejected.read(_config_map(rejected.add(None, _whose("web"), long)), "web")[0].reason) == 200
 
 
-def test_the_last_forgotten_version_takes_the_key_away():
+def test_the_last_forgotten_version_takes_both_keys_away_whoever_wrote_them():
     config_map = _config_map(rejected.add(None, _whose("web"), _version(1)))
     patch = rejected.forget(config_map, _whose("web"), template_hash="t1", version_hash="v1")
     assert patch is not None
-    assert patch.body["data"] == {}
+    assert patch.content_type is ContentType.MERGE, "apply would leave what a restored backup owns"
+    assert patch.body["data"] == {"web": None, "hold_web-app": None}
 
 
 def test_the_same_version_under_another_template_is_forgotten_too():
