@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -10,6 +10,7 @@ import typer
 from canary.cli.data import emit
 from canary.cli.exits import Exit, UsageWrong
 from canary.cli.options import Data
+from canary.cli.plot import Plot, can_plot, plot_verdict
 from canary.cli.prometheus import CaFile, Headers, Timeout, TokenFile, Url, instant, prometheus, seconds
 from canary.cli.session import Clock, Session
 from canary.cli.templates import Args, CanaryHash, Files, StableHash, Variables, filled, pairs, templates_in, tracks_of
@@ -54,6 +55,7 @@ def analyze(  # noqa: PLR0913 -- an option each
     ca_file: CaFile = None,
     timeout: Timeout = 20.0,
     output: Data = None,
+    plot: Plot = None,
 ) -> None:
     """Judge a canary against stable now, or in the past, by the metrics of a Prometheus.
 
@@ -61,6 +63,7 @@ def analyze(  # noqa: PLR0913 -- an option each
     that it watches for as long as --for says; a past window is judged look by look, as it would have been then. The
     exit code tells the verdict: 0 pass, 7 fail, 8 inconclusive, 9 no data.
     """
+    can_plot(plot)
     clock = Session.of(ctx).clock
     given = pairs(set_, "--set")
     given |= {name: value for name, value in (("stableHash", stable), ("canaryHash", canary)) if value}
@@ -76,6 +79,10 @@ def analyze(  # noqa: PLR0913 -- an option each
             verdict = _past(metrics, source, start, end, alpha)
         else:
             verdict = _now(metrics, source, seconds(for_, "--for"), alpha, clock, until_pass=until_pass)
+    if verdict is None:
+        raise UsageWrong("the time is shorter than the interval of a metric: nothing was judged; watch for longer")
+    if plot is not None:
+        plot_verdict(" ".join(sorted({template.metadata.name for template in templates})), verdict, plot)
     _tell(verdict, output)
 
 
@@ -119,14 +126,12 @@ def _everywhere(metrics: tuple[Metric, ...], source: MetricSource) -> Mapping[st
     return {metric.source: source for metric in metrics}
 
 
-def _tell(verdict: Verdict | None, output: Data, echo: Callable[[str], None] = typer.echo) -> None:
+def _tell(verdict: Verdict, output: Data) -> None:
     from canary.analysis.report import report  # noqa: PLC0415
 
-    if verdict is None:
-        raise UsageWrong("the time is shorter than the interval of a metric: nothing was judged; watch for longer")
     told = report(verdict)
     if output is None:
-        echo(told.text)
+        typer.echo(told.text)
     else:
         emit(told.data(), output)
     raise typer.Exit(EXITS[verdict.outcome.value])

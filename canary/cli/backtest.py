@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from canary.cli.data import emit
-from canary.cli.exits import UsageWrong
+from canary.cli.exits import Refused, UsageWrong
 from canary.cli.options import Data
+from canary.cli.plot import Plot, can_plot, write
 from canary.cli.prometheus import CaFile, Headers, Timeout, TokenFile, Url, instant, prometheus, seconds
 from canary.cli.session import Session, console
 from canary.cli.templates import Args, Files, Variables, filled, pairs, templates_in, tracks_of
@@ -62,6 +64,7 @@ def backtest(  # noqa: PLR0913 -- an option each
     ca_file: CaFile = None,
     timeout: Timeout = 20.0,
     output: Data = None,
+    plot: Plot = None,
 ) -> None:
     """Try templates on the past of a Prometheus: false alarms, and the releases that were.
 
@@ -71,6 +74,7 @@ def backtest(  # noqa: PLR0913 -- an option each
     """
     from canary.metrics.backtest import Backtest  # noqa: PLC0415 -- numpy is not needed for help
 
+    can_plot(plot)
     now = Session.of(ctx).clock.now()
     begins, ends = instant(from_, now, "--from"), instant(to, now, "--to")
     if not begins < ends <= now.timestamp():
@@ -90,6 +94,8 @@ def backtest(  # noqa: PLR0913 -- an option each
     with prometheus(prometheus_url, header, bearer_token_file, ca_file, timeout) as source:
         run = Backtest(source, fill, begins, ends, alpha, split_by)
         trials = _trials(run, asked, lasts, splits, share, seed)
+    if plot is not None:
+        _plot(" ".join(sorted({template.metadata.name for template in templates})), trials, alpha, plot)
     if output is None:
         _show(trials, for_, alpha)
     else:
@@ -113,6 +119,35 @@ def _trials(
             for stable, canary in run.releases(versions)
         ]
     return trials
+
+
+def _plot(name: str, trials: Sequence[Trial], alpha: float, path: Path) -> None:
+    from math import log10  # noqa: PLC0415
+
+    from canary.metrics.backtest import Kind  # noqa: PLC0415
+    from canary.plots.trials import Point, draw  # noqa: PLC0415 -- matplotlib is optional
+
+    limit = -log10(alpha)
+    points = [
+        Point(
+            trial.begins,
+            # Each metric has its own limit: told as if it were that of one that has all of alpha.
+            max(
+                (
+                    max((*r.course.values, r.evidence_against)) - r.evidence_limit + limit
+                    for r in trial.verdict.readings
+                ),
+                default=0.0,
+            ),
+            trial.failed,
+            (trial.canary or "release") if trial.kind is Kind.RELEASE else "",
+        )
+        for trial in trials
+        if trial.verdict is not None
+    ]
+    if not points:
+        raise Refused("there is nothing to draw: no trial was judged")
+    write(draw(name, points, limit), path)
 
 
 def _release(text: str, now: datetime) -> tuple[float, float, str, str]:

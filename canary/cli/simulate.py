@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from canary.cli.exits import UsageWrong
+from canary.cli.plot import Plot, can_plot, write
 from canary.cli.prometheus import seconds
 from canary.cli.templates import Args, pairs, templates_in
 from canary.cli.wording import span
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from canary.analysis.metric import CounterMetric
     from canary.analysis.simulation import Judging, World
 
@@ -66,6 +70,7 @@ def simulate(  # noqa: PLR0913 -- an option each
     ] = 1000,
     arg: Args = None,
     output: Annotated[str, typer.Option("--output", "-o", metavar=JSON, help="Data for programs.")] = "",
+    plot: Plot = None,
 ) -> None:
     """Simulate releases and judge them with a template: how many are condemned, and how soon.
 
@@ -74,6 +79,7 @@ def simulate(  # noqa: PLR0913 -- an option each
     """
     from canary.analysis.simulation import World  # noqa: PLC0415 -- numpy is not needed for help
 
+    can_plot(plot)
     if output not in {"", JSON}:
         raise UsageWrong(f"--output is {JSON}, or left out")
     if not 0 < bad_share < 1:
@@ -83,18 +89,22 @@ def simulate(  # noqa: PLR0913 -- an option each
     share = weight / 100
     world = World(rate, bad_share, weight=lambda _seconds: share, phi=phi, pods=pods)
     worlds = [replace(world, ratio=times) for times in sorted(set(ratio or RATIOS))]
-    rows = [
-        _row(metric.name, each, _judging(metric, len(metrics)), watched, releases)
-        for metric in metrics
+    drawn = [
+        (metric.name, each.ratio, judging, _first(each, judging, watched, releases))
+        for metric, judging in ((metric, _judging(metric, len(metrics))) for metric in metrics)
         for each in worlds
     ]
-    if output == JSON:
-        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
-        return
-    typer.echo(
+    rows = [_row(*one) for one in drawn]
+    said = (
         f"{releases} simulated releases of {for_} each, at {rate:g} requests/s, {weight:g} % to the canary, "
         f"{bad_share:g} of stable's bad"
     )
+    if plot is not None:
+        _plot(drawn, watched, said, plot)
+    if output == JSON:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    typer.echo(said)
     _show(rows)
 
 
@@ -112,22 +122,37 @@ def _judging(metric: CounterMetric, metrics: int) -> Judging:
     )
 
 
-def _row(name: str, world: World, judging: Judging, seconds: float, releases: int) -> Row:
+def _first(world: World, judging: Judging, seconds: float, releases: int) -> NDArray[np.float64]:
+    """Return the seconds until each simulated release was condemned; infinity where it was not."""
     import numpy as np  # noqa: PLC0415
 
     from canary.analysis.simulation import first_alarms  # noqa: PLC0415
 
-    first = first_alarms(world, judging, releases=releases, seconds=seconds, rng=np.random.default_rng(1))
+    return first_alarms(world, judging, releases=releases, seconds=seconds, rng=np.random.default_rng(1))
+
+
+def _row(name: str, ratio: float, judging: Judging, first: NDArray[np.float64]) -> Row:
+    import numpy as np  # noqa: PLC0415
+
     found = float(np.isfinite(first).mean())
     median, ninety = (float(np.quantile(first, q, method="higher")) for q in (0.5, 0.9))
     return Row(
         name,
-        world.ratio,
-        world.ratio <= judging.tolerated_ratio,
+        ratio,
+        ratio <= judging.tolerated_ratio,
         round(found, 4),
         median if np.isfinite(median) else None,
         ninety if np.isfinite(ninety) else None,
     )
+
+
+def _plot(drawn: list[tuple[str, float, Judging, NDArray[np.float64]]], watched: float, world: str, path: Path) -> None:
+    """Draw the template's first metric that compares: a picture has one message."""
+    from canary.plots.detection import Curve, draw  # noqa: PLC0415 -- matplotlib is optional
+
+    name = drawn[0][0]
+    curves = [Curve(ratio, ratio <= j.tolerated_ratio, first) for metric, ratio, j, first in drawn if metric == name]
+    write(draw(name, curves, watched, world), path)
 
 
 def _show(rows: list[Row]) -> None:

@@ -17,6 +17,7 @@ from canary.cli.lookup import find
 from canary.cli.marks import marks, verdict_mark, verdict_style
 from canary.cli.options import Context, Data, Kubeconfig, Name, Namespace
 from canary.cli.outlook import outlook
+from canary.cli.plot import Plot, can_plot, plot_status
 from canary.cli.session import place, screen
 from canary.cli.wording import since, told_alone, turned_round, version
 
@@ -30,11 +31,13 @@ def why(
     ctx: typer.Context,
     name: Name,
     output: Data = None,
+    plot: Plot = None,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Show the report of the last verdict, and what became of it."""
+    can_plot(plot)
     here = place(ctx, namespace, context, kubeconfig)
     seen = find(here, name)
     now = here.session.clock.now()
@@ -42,6 +45,8 @@ def why(
         explain(seen, now, screen())
     else:
         emit(account(seen, now), output)
+    if plot is not None:
+        plot_status(seen.name, seen.status.report, plot)
 
 
 def account(seen: Seen, now: datetime) -> dict[str, object]:

@@ -54,14 +54,31 @@ def test_the_pinned_packages_are_all_that_it_needs(installed, tmp_path):
     assert run(sys.executable, "-m", "pip", f"--python={installed / 'bin' / 'python'}", "check", cwd=tmp_path)
 
 
+def modules() -> list[str]:
+    found = (each.name for each in pkgutil.walk_packages(canary.__path__, "canary."))
+    return sorted(name for name in found if not name.endswith("__main__"))
+
+
 def test_every_module_is_in_it_and_can_be_imported(installed, tmp_path):
-    ours = sorted(
-        each.name for each in pkgutil.walk_packages(canary.__path__, "canary.") if not each.name.endswith("__main__")
-    )
+    ours = [name for name in modules() if not name.startswith("canary.plots.")]
     code = (
         f"import importlib; [importlib.import_module(name) for name in {ours}]; import canary; print(canary.__file__)"
     )
     assert run(installed / "bin" / "python", "-W", "error", "-c", code, cwd=tmp_path).startswith(str(installed))
+
+
+def test_pictures_lack_the_package_of_their_extra_and_nothing_else(installed, tmp_path):
+    code = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    try:\n"
+        "        importlib.import_module(name)\n"
+        "    except ModuleNotFoundError as error:\n"
+        "        print(error.name.partition('.')[0])\n"
+    )
+    drawn = [name for name in modules() if name.startswith("canary.plots.")]
+    lacking = run(installed / "bin" / "python", "-W", "error", "-c", code, *drawn, cwd=tmp_path).split()
+    assert lacking == ["matplotlib"] * len(drawn)
 
 
 def test_it_is_typed_and_has_nothing_of_the_lab_and_the_tests(installed):

@@ -151,3 +151,10 @@ def test_a_prometheus_that_is_not_there_is_no_verdict_about_the_canary(canary):
     done = canary("analyze", TEMPLATE, "--prometheus", "http://127.0.0.1:9", *shop("bad"), "--for", "30s")
     assert done.exit_code == Exit.NO_DATA
     assert "cannot be reached" in done.stdout
+
+
+def test_a_picture_shows_the_moment_of_decision_whatever_the_verdict(canary, past, tmp_path):
+    for canary_hash, window, word in (("bad", BAD, "Fail at"), ("good", GOOD, "Pass at")):
+        file = tmp_path / f"{canary_hash}.svg"
+        canary("analyze", TEMPLATE, "--prometheus", past, *shop(canary_hash), *over(window), "--plot", str(file))
+        assert word in file.read_text()

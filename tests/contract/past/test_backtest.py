@@ -95,3 +95,12 @@ def test_what_cannot_be_tried_is_one_sentence(canary, past, arguments, code, wor
 def test_a_template_that_counts_nothing_cannot_be_tried(past):
     with pytest.raises(Exception, match="no counter or histogram"):
         Backtest(PrometheusSource(SourceConfig("main", past)), lambda _stable, _canary: (), START, NEAR).versions()
+
+
+def test_a_picture_shows_every_trial(canary, past, tmp_path):
+    file = tmp_path / "trials.svg"
+    done = canary(
+        "backtest", TEMPLATE, "--prometheus", past, *SHOP, "--for", "15m", "--splits", "3", "--plot", str(file)
+    )
+    assert done.exit_code == Exit.OK, done.output
+    assert "app-requests: 0 of 3 false alarms, 2 of 3 releases caught" in file.read_text()
