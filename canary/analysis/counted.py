@@ -40,6 +40,8 @@ class CounterState:
     """The row that summaries, dispersion and thresholds tell of."""
     bounds: threshold.ThresholdState = field(default_factory=threshold.ThresholdState)
     burn: BurnState = field(default_factory=BurnState)
+    course: FloatArray = field(default_factory=lambda: np.zeros((0, 4)))
+    """For a team's own judge: bad and all of the candidate, bad and all of stable, by interval."""
     candidate: SideSummary = field(default_factory=SideSummary)
     """Warm and cold requests together."""
     cold: SideSummary = field(default_factory=SideSummary)

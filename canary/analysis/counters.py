@@ -21,7 +21,8 @@ from canary.analysis import blocks as stable_blocks
 from canary.analysis import burn, dispersion, threshold
 from canary.analysis.compare import WARM_UP_SECONDS, CompareState, Interval, advance
 from canary.analysis.counted import HISTORY_SECONDS, CounterState
-from canary.analysis.metric import BurnRate, Compare, Direction, EventMetric, Threshold
+from canary.analysis.custom import MOST_INTERVALS
+from canary.analysis.metric import BurnRate, Compare, Custom, Direction, EventMetric, Threshold
 from canary.analysis.samples import Reading, Scraped, Series, by_label, scrape_interval, total
 from canary.analysis.verdict import SideSummary
 
@@ -111,6 +112,9 @@ def count(
         candidate_parts=max(1, len(by_label(found.candidate_total, metric.split))),
         known=state.known | {each.target for each in found.candidate_total if each.times[0] <= edges[-1]},
     )
+    if isinstance(metric.judge, Custom):
+        counted = np.column_stack([c_bad[pin] + w_bad[pin], c_total + w_total, s_bad[pin], s_total])
+        state = replace(state, course=np.concatenate([state.course, counted])[-MOST_INTERVALS:])
     state = _measure(state, metric, c_bad[pin] + w_bad[pin], c_total + w_total)
     return _measure_dispersion(state)
 
@@ -236,6 +240,8 @@ def _measure(state: CounterState, metric: EventMetric, bad: FloatArray, every: F
     """Take the measurements of the judges that look at the candidate alone."""
     match metric.judge:
         case Compare():
+            return state
+        case Custom():
             return state
         case BurnRate() as judge:
             return replace(state, burn=burn.measure(state.burn, judge, bad, every, metric.interval_seconds))

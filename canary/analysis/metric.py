@@ -79,7 +79,16 @@ class BurnRate:
     windows: tuple[BurnWindow, ...] = (BurnWindow(3600.0, 300.0, 14.4), BurnWindow(21600.0, 1800.0, 6.0))
 
 
-EventJudge = Compare | Threshold | BurnRate
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """A team's own judge: `canary.analysis.custom`."""
+
+    name: str
+    """Of the entry point."""
+    params: tuple[tuple[str, str], ...] = ()
+
+
+EventJudge = Compare | Threshold | BurnRate | Custom
 """What may judge bad events out of all."""
 
 
@@ -136,7 +145,7 @@ class ValueMetric:
     name: str
     source: str
     expression: str
-    judge: Threshold | Compare
+    judge: Threshold | Compare | Custom
     critical: bool = True
     interval_seconds: float = INTERVAL_SECONDS
     """Distance of looks."""

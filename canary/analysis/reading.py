@@ -14,7 +14,7 @@ from canary.analysis.compare import divisor, evidence
 from canary.analysis.counted import CounterState
 from canary.analysis.dispersion import FEWEST_BAD, allowance
 from canary.analysis.histograms import average
-from canary.analysis.metric import BurnRate, Compare, Direction, EventMetric, Metric, Threshold, ValueMetric
+from canary.analysis.metric import BurnRate, Compare, Custom, Direction, EventMetric, Metric, Threshold, ValueMetric
 from canary.analysis.swing import swing
 from canary.analysis.values import ValueState
 from canary.analysis.verdict import SUSPICION, MetricReading, Outcome, Reason, SideSummary
@@ -54,6 +54,8 @@ def read_events(
         return failed
     if isinstance(metric.judge, Threshold):
         return _read_bounds(metric, metric.judge, state.bounds, trouble, (state.candidate, state.stable))
+    if isinstance(metric.judge, Custom):
+        raise TypeError(f"{metric.name} has a judge of its own")
     if isinstance(metric.judge, BurnRate):
         return _read_burn(metric, metric.judge, state, trouble)
     allowed = allowance(state.wild.spread, state.candidate_parts, chance=alpha / 2)
@@ -110,6 +112,8 @@ def read_value(
         return failed
     if isinstance(metric.judge, Threshold):
         return _read_bounds(metric, metric.judge, state[0], trouble, (SideSummary(), SideSummary()))
+    if isinstance(metric.judge, Custom):
+        raise TypeError(f"{metric.name} has a judge of its own")
     return _read_values(metric, metric.judge, state[1], alpha, trouble)
 
 

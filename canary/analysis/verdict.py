@@ -45,6 +45,10 @@ class Reason(StrEnum):
     """FAIL: a threshold's consecutive or total limit was reached."""
     BUDGET_BURNING = "BudgetBurning"
     """FAIL: the canary spends the error budget too fast, in a long window and in its short one."""
+    JUDGED_BAD = "JudgedBad"
+    """FAIL: a team's own judge says so."""
+    JUDGED_GOOD = "JudgedGood"
+    """PASS: a team's own judge says so."""
     EVIDENCE_FOR = "EvidenceFor"
     """PASS: the candidate is not worse than tolerated."""
     WITHIN_BOUNDS = "WithinBounds"
@@ -75,6 +79,8 @@ class Reason(StrEnum):
     """ERROR: a histogram's objective is none of its buckets, on one of the tracks."""
     BUCKETS_CHANGED = "BucketsChanged"
     """ERROR: a histogram's buckets are others than when the judging began."""
+    JUDGE_BROKEN = "JudgeBroken"
+    """ERROR: a team's own judge failed, took too long, or is not installed."""
     QUERY_INVALID = "QueryInvalid"
     """ERROR: the source refuses the query; somebody has to mend the template."""
 
@@ -103,7 +109,7 @@ class MetricReading:
     outcome: Outcome
     reason: Reason
     judge: str
-    """`compare`, `threshold` or `burnRate`."""
+    """`compare`, `threshold`, `burnRate` or `custom`."""
     evidence_against: float = 0.0
     """log10 of E against the candidate."""
     evidence_for: float = 0.0

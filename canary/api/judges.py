@@ -136,10 +136,10 @@ class BurnRate(SpecModel):
 
 
 class Custom(SpecModel):
-    """A judge that the operator loads as a plug-in. Not served yet."""
+    """A team's own judge: a Python function that is installed beside the operator, as docs/custom-judges.md says."""
 
     name: Label
-    """The plug-in's name."""
+    """Name of its entry point in the group canary.judges."""
     params: Annotated[dict[Identifier, Annotated[str, Field(max_length=256)]], Field(max_length=16)] = Field(
         default_factory=dict
     )

@@ -113,7 +113,7 @@ class Metric(SpecModel):
     burn_rate: BurnRate | None = None
     """Judge: how fast the canary spends an error budget; needs a counter or histogram."""
     custom: Custom | None = None
-    """Judge: a plug-in. Not served yet."""
+    """Judge: a team's own."""
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:

@@ -82,7 +82,6 @@ def _template(path: str, instead: str, value: str | None = None) -> NotServed:
 _PROVIDERS_SERVED: Final = frozenset({"gatewayAPI"})
 _STRATEGIES_SERVED: Final = frozenset({"canary"})
 _DEPLOYMENT: Final = "use a Deployment"
-_JUDGE: Final = "use compare, threshold or burnRate"
 _STABLE: Final = "use stable or remove it"
 
 NOT_SERVED: Final[tuple[NotServed, ...]] = (
@@ -101,7 +100,6 @@ NOT_SERVED: Final[tuple[NotServed, ...]] = (
     _rollout("spec.rollback.git.mode", 'use push or "off"', "pullRequest"),
     _rollout("spec.windows", "remove it; `canary pause` holds releases by hand"),
     _rollout("spec.notify", "remove it; Events and alerts tell of releases"),
-    _template("spec.metrics[].custom", _JUDGE),
     _template("spec.metrics[].compare.against", _STABLE, "baseline"),
     _template("spec.metrics[].compare.against", _STABLE, "history"),
 )

@@ -9,7 +9,9 @@ from typing import Final, Self
 from canary.analysis import threshold
 from canary.analysis.counted import CounterState
 from canary.analysis.course import Course
-from canary.analysis.metric import Compare, Metric, ValueMetric
+from canary.analysis.custom import Broken, Judgement, Measurements, Question
+from canary.analysis.metric import Compare, Custom, Metric, ValueMetric
+from canary.analysis.opinion import read_custom
 from canary.analysis.reading import Trouble, read_events, read_value
 from canary.analysis.values import ValueState
 from canary.analysis.verdict import MetricReading, Outcome, Reason
@@ -45,6 +47,10 @@ class Judged:
     """Whether some look has covered everything up to the present."""
     course: Course = field(default_factory=Course)
     """How evidence went, for `compare`."""
+    said: Judgement | None = None
+    """What a team's own judge said last."""
+    said_until: float = 0.0
+    """Unix seconds up to which that judge was asked."""
 
     @classmethod
     def start(cls, metric: Metric, share: float, started_at: float, resumed_at: float) -> Self:
@@ -65,7 +71,9 @@ class Judged:
 
     def reading(self) -> MetricReading:
         """What the metric says now."""
-        if isinstance(self.metric, ValueMetric):
+        if isinstance(self.metric.judge, Custom):
+            reading = read_custom(self.metric, self.said, self.trouble, self.failed)
+        elif isinstance(self.metric, ValueMetric):
             reading = read_value(self.metric, (self.bounds, self.values), self.alpha, self.trouble, self.failed)
         else:
             reading = read_events(self.metric, self.counters, self.alpha, self.trouble, self.failed)
@@ -80,7 +88,7 @@ class Judged:
             if not times:
                 return {}
             asked = {"value": (metric.expression, metric.track)}
-            if isinstance(metric.judge, Compare):
+            if metric.stable_expression:
                 asked["stable"] = (metric.stable_expression, metric.stable)
             return {
                 role: ValueNeed(metric.source, expression, times, track, metric.language)
@@ -104,6 +112,34 @@ class Judged:
             judged = replace(judged, failed=reading)
         return judged
 
+    def question(self) -> Question | None:
+        """What a team's own judge has to be asked now; None when it knows everything, or there is none."""
+        judge = self.metric.judge
+        until = self.measured_until if isinstance(self.metric, ValueMetric) else self.counters.edge
+        if not isinstance(judge, Custom) or self.failed is not None or until <= max(self.said_until, 0.0):
+            return None
+        if isinstance(self.metric, ValueMetric):
+            pairs = self.values.pairs
+            candidate = [(value, 1.0) for value in pairs[:, 0].tolist()]
+            stable = [(value, 1.0) for value in pairs[:, 1].tolist()] if self.metric.stable_expression else []
+        else:
+            rows = self.counters.course.tolist()
+            candidate, stable = [(row[0], row[1]) for row in rows], [(row[2], row[3]) for row in rows]
+        if not candidate:
+            return None
+        measured = Measurements(
+            self.metric.name, dict(judge.params), self.metric.interval_seconds, tuple(candidate), tuple(stable)
+        )
+        return Question(judge.name, measured, until)
+
+    def answered(self, question: Question, said: Judgement | Broken) -> Judged:
+        """Take in what the judge says; what is broken is told and asked again with the next look."""
+        if isinstance(said, Broken):
+            return _troubled(replace(self, said_until=question.until), Reason.JUDGE_BROKEN, said.message)
+        judged = replace(self, said=said, said_until=question.until, trouble=None, last_data=question.until)
+        reading = judged.reading()
+        return replace(judged, failed=reading) if reading.outcome is Outcome.FAIL else judged
+
     def _taken(
         self, needs: Mapping[str, Need], got: Mapping[str, Answer], now: float, ready_at: Mapping[str, float]
     ) -> Judged:
@@ -116,7 +152,7 @@ class Judged:
         judged = replace(self, counters=taken.state)
         if taken.problem is not None:
             return _troubled(judged, *taken.problem)
-        return judged if taken.behind else replace(judged, looked=True, trouble=None, last_data=now)
+        return judged if taken.behind else replace(_untroubled(judged, now), looked=True)
 
     def _value_times(self, metric: ValueMetric, now: float) -> tuple[float, ...]:
         every = metric.interval_seconds
@@ -144,7 +180,10 @@ def _ingest_values(
     )
     problem = value_problem(got["value"])
     values = numbers(got["value"])
-    if isinstance(metric.judge, Compare):
+    if isinstance(metric.judge, Custom):
+        stable = numbers(got["stable"]) if "stable" in got else dict.fromkeys(values, 0.0)
+        judged = replace(judged, values=judged.values.add(paired(values, stable, 0.0, {})))
+    elif isinstance(metric.judge, Compare):
         stable = numbers(got["stable"])
         problem = problem or stable_problem(got["stable"], problem, stable)
         pairs = paired(values, stable, metric.judge.warm_up_seconds, ready_at)
@@ -153,7 +192,15 @@ def _ingest_values(
         judged = replace(judged, values=judged.values.add(pairs))
     else:
         judged = replace(judged, bounds=threshold.measure_all(judged.bounds, metric.judge, values.values()))
-    return replace(judged, trouble=None, last_data=now) if problem is None else _troubled(judged, *problem)
+    return _untroubled(judged, now) if problem is None else _troubled(judged, *problem)
+
+
+def _untroubled(judged: Judged, now: float) -> Judged:
+    if judged.trouble is not None and judged.trouble.reason is Reason.JUDGE_BROKEN:
+        return judged  # until the judge answers
+    # Of a team's own judge only an answer is data that count.
+    own = isinstance(judged.metric.judge, Custom)
+    return replace(judged, trouble=None, last_data=judged.last_data if own else now)
 
 
 def _troubled(judged: Judged, reason: Reason, message: str) -> Judged:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from canary.analysis.metric import Metric, ValueMetric
 from canary.analysis.verdict import Outcome
+from canary.metrics.custom import ask
 from canary.metrics.events import selectors
 from canary.metrics.planner import CounterNeed, plan
 from canary.metrics.promql import Selector
@@ -21,7 +22,8 @@ older one something would have been seen before. Arbitrary."""
 def look(session: AnalysisSession, sources: Mapping[str, MetricSource], now: float) -> AnalysisSession:
     """Ask what the session needs at `now`, Unix seconds, and judge it."""
     planned = plan(session.needs(now))
-    return session.ingest(now, planned.replies(answers(sources, planned.queries)))
+    session = session.ingest(now, planned.replies(answers(sources, planned.queries)))
+    return session.answered({(q.measurements.metric, q.until): ask(q) for q in session.questions()})
 
 
 def looks(

@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 from typing import Self, assert_never
 
 from canary.analysis import burn, threshold
-from canary.analysis.metric import BurnRate, Compare, EventMetric, Metric, Threshold, ValueMetric
+from canary.analysis.custom import Broken, Judgement, Question
+from canary.analysis.metric import BurnRate, Compare, Custom, EventMetric, Metric, Threshold, ValueMetric
 from canary.analysis.verdict import Outcome, Verdict, combine
 from canary.errors import SpecInvalid
 from canary.metrics import events
@@ -101,6 +102,19 @@ class AnalysisSession:
         judged = tuple(each.ingest(now, replies, ready) for each in self.judged)
         return replace(self, judged=judged, at=now)
 
+    def questions(self) -> tuple[Question, ...]:
+        """What teams' own judges have to be asked now; give the answers to `answered`."""
+        return tuple(question for judged in self.judged if (question := judged.question()) is not None)
+
+    def answered(self, answers: Mapping[tuple[str, float], Judgement | Broken]) -> Self:
+        """Take in what teams' own judges say, by metric and the time up to which they judged."""
+        judged = []
+        for each in self.judged:
+            question = each.question()
+            said = answers.get((each.metric.name, question.until)) if question is not None else None
+            judged.append(each if question is None or said is None else each.answered(question, said))
+        return replace(self, judged=tuple(judged))
+
     @property
     def verdict(self) -> Verdict | None:
         """What all metrics say; None until each has once been judged up to the present.
@@ -133,6 +147,8 @@ def _check_judge(metric: Metric) -> None:
             threshold.check(judge)
         case BurnRate() as judge:
             burn.check(judge)
+        case Custom():
+            return  # whether it is installed is only known where it runs
         case Compare() as judge:
             if not judge.tolerated_ratio > 0:
                 raise SpecInvalid(f"the tolerated ratio must be positive, not {judge.tolerated_ratio:g}")

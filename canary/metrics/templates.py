@@ -137,12 +137,13 @@ def _value(
     expression = fill_in(value.language, value.query, values)
     # A query without variables answers for every release at once; this one's value is taken from it by identity.
     shared = identity if expression == value.query and value.language in LABELLED else None
-    stable = _stable_of(value, values, shared) if metric.compare is not None else ("", ())
+    wanted = metric.compare is not None or value.stable_query is not None
+    stable = _stable_of(value, values, shared) if wanted else ("", ())
     return judged.ValueMetric(
         name,
         metric.source,
         expression,
-        _threshold(metric) if metric.compare is None else _compare(metric.compare),
+        _value_judge(metric),
         critical=metric.critical,
         interval_seconds=float(metric.interval.seconds),
         track=_track(shared, values, candidate=True) if shared is not None else (),
@@ -150,6 +151,13 @@ def _value(
         stable_expression=stable[0],
         stable=stable[1],
     )
+
+
+def _value_judge(metric: declared.Metric) -> judged.Threshold | judged.Compare | judged.Custom:
+    found = _judge(metric)
+    if isinstance(found, judged.BurnRate):
+        raise SpecInvalid("burnRate needs a counter's or histogram's events")
+    return found
 
 
 def _stable_of(value: declared.Value, values: Mapping[str, str], shared: Identity | None) -> tuple[str, Track]:
@@ -176,6 +184,8 @@ def _track(identity: Identity, values: Mapping[str, str], *, candidate: bool) ->
 def _judge(metric: declared.Metric) -> judged.EventJudge:
     if metric.compare is not None:
         return _compare(metric.compare)
+    if metric.custom is not None:
+        return judged.Custom(metric.custom.name, tuple(sorted(metric.custom.params.items())))
     return _threshold(metric) if metric.burn_rate is None else _burn_rate(metric.burn_rate)
 
 
@@ -205,7 +215,7 @@ def _compare(compare: judges.Compare) -> judged.Compare:
 def _threshold(metric: declared.Metric) -> judged.Threshold:
     threshold = metric.threshold
     if threshold is None:
-        raise SpecInvalid("judge custom is not served yet")
+        raise SpecInvalid("no judge is given")
     return judged.Threshold(
         minimum=None if threshold.min is None else threshold.min.value,
         maximum=None if threshold.max is None else threshold.max.value,

@@ -15,10 +15,12 @@ from typing import Final
 
 import structlog
 
+from canary.analysis.custom import Broken, Judgement, Question
 from canary.analysis.metric import Metric
 from canary.api.language import Language
 from canary.core.observed import AnalysisView
-from canary.metrics.planner import Need, Plan, plan
+from canary.metrics.custom import LIMIT_SECONDS, ask
+from canary.metrics.planner import Plan, plan
 from canary.metrics.session import AnalysisSession
 from canary.metrics.source import Answer, MetricSource, NoData, Partial, Query, Sample, Unavailable, answer
 from canary.operator.cache import Name
@@ -29,6 +31,8 @@ from canary.operator.threads import Threads
 QUERY_LIMIT_SECONDS: Final = 15.0
 """For one query, over the source's own limits: a look ends whatever a source does."""
 IDLE_SECONDS: Final = 3600.0
+JUDGES: Final = 2
+"""Teams' own judges that run at one time, each a process."""
 _log = structlog.get_logger(__name__)
 
 
@@ -82,6 +86,7 @@ class Analyses:
         self._wake = wake
         self._telemetry = telemetry
         self._threads = {name: Threads(threads, f"query-{name}") for name in sources}
+        self._judges = Threads(JUDGES, "judge")
         self._tick_seconds = tick_seconds
         self._longest_queries = longest_queries
         self._judging: dict[Name, _Judging] = {}
@@ -185,6 +190,7 @@ class Analyses:
         began: float,
         now: float,
     ) -> None:
+        asked_apart: list[asyncio.Task[None]] = []
         try:
             answers = dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
             replies = queries.replies(answers)
@@ -192,18 +198,39 @@ class Analyses:
                 if self._judging.get(key) is not judging:
                     continue  # replaced while the queries were under way
                 try:
-                    self._judge(key, judging, replies, began, now)
+                    judging.session = judging.session.ingest(now, replies)
+                    if questions := judging.session.questions():
+                        # Beside the others' judging, which need not wait for a judge that takes its time.
+                        asked_apart.append(asyncio.create_task(self._ask_judges(key, judging, questions, began)))
+                    else:
+                        self._judged(key, judging, began)
                 except Exception:  # noqa: BLE001 -- one release's defect must not stop the judging of the others
                     _log.exception("look", rollout="/".join(key))
                     judging.due = self._clock.monotonic() + 1.0
                 await asyncio.sleep(0)  # a thousand sessions are judged without holding up the loop
+            await asyncio.gather(*asked_apart)
         finally:
             for judging in members.values():
                 judging.asked = False
             self._changed.set()
 
-    def _judge(self, key: Name, judging: _Judging, replies: Mapping[Need, Answer], began: float, now: float) -> None:
-        judging.session = judging.session.ingest(now, replies)
+    async def _ask_judges(self, key: Name, judging: _Judging, questions: tuple[Question, ...], began: float) -> None:
+        """Ask teams' own judges, each in a process of its own, and take in what they say."""
+
+        async def one(question: Question) -> Judgement | Broken:
+            try:
+                return await self._judges.run(lambda: ask(question), limit_seconds=2 * LIMIT_SECONDS)
+            except TimeoutError:
+                return Broken(f"the judge {question.judge!r} had no turn within {2 * LIMIT_SECONDS:g} s")
+
+        said = await asyncio.gather(*(one(question) for question in questions))
+        if self._judging.get(key) is not judging:
+            return  # replaced meanwhile
+        answers = {(q.measurements.metric, q.until): each for q, each in zip(questions, said, strict=True)}
+        judging.session = judging.session.answered(answers)
+        self._judged(key, judging, began)
+
+    def _judged(self, key: Name, judging: _Judging, began: float) -> None:
         judging.due = began + min(self._tick_seconds, judging.session.due_again_seconds)
         verdict = judging.session.verdict
         said = (verdict.outcome.value, verdict.message) if verdict is not None else ("", "")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from canary.analysis.metric import BurnRate, BurnWindow, Compare, CounterMetric, Threshold, ValueMetric
+from canary.analysis.metric import BurnRate, BurnWindow, Compare, CounterMetric, Custom, Threshold, ValueMetric
 from canary.analysis.samples import TrackLabel
 from canary.api.template import ClusterAnalysisTemplate
 from canary.errors import SpecInvalid
@@ -47,7 +47,9 @@ COUNTER = {
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
 def test_every_template_of_the_library_can_be_judged(path: Path):
     for document in yaml.safe_load_all(path.read_text()):
-        metrics = metrics_of(ClusterAnalysisTemplate.model_validate(document), {}, TRACKS)
+        made = ClusterAnalysisTemplate.model_validate(document)
+        needed = {argument.name: argument.name for argument in made.spec.args if argument.default is None}
+        metrics = metrics_of(made, needed, TRACKS)
         assert AnalysisSession.start(metrics, started_at=0.0).needs(60.0)
 
 
@@ -77,7 +79,6 @@ def test_a_missing_argument_is_named_with_its_template():
     [
         ({"counter": {"bad": "a", "total": "b"}, "compare": {"against": "baseline"}}, "against baseline is not served"),
         ({"value": {"query": 'max(x{h="${canaryHash}"})'}, "compare": {}}, "give value.stableQuery"),
-        ({"counter": {"bad": "a", "total": "b"}, "custom": {"name": "x"}}, "custom is not served"),
         (
             {"histogram": {"buckets": 'a_bucket{le="1"}', "bound": "0.5"}, "compare": {}},
             "selects by le; leave that out",
@@ -140,3 +141,9 @@ def test_a_value_that_is_compared_has_stable_s_by_identity_or_by_a_query_of_its_
         'max(x{h="old"})',
         (),
     )
+
+
+def test_a_judge_of_a_team_has_its_name_and_parameters():
+    own = {"name": "mostly-bad", "params": {"limit": "0.02"}}
+    (metric,) = metrics_of(template({"counter": {"bad": "a", "total": "b"}, "custom": own}), {}, TRACKS)
+    assert metric.judge == Custom("mostly-bad", (("limit", "0.02"),))

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from typing_extensions import override
 
-from canary.analysis.metric import Compare, CounterMetric
+from canary.analysis.metric import Compare, CounterMetric, Custom
 from canary.analysis.samples import Series, TrackLabel
-from canary.analysis.verdict import Outcome
+from canary.analysis.verdict import Outcome, Reason
 from canary.api.language import Language
 from canary.errors import MetricsUnavailable
 from canary.metrics.source import Query, Sample
@@ -186,3 +186,24 @@ async def test_the_first_look_cannot_be_before_the_longest_interval_of_the_metri
     seen = analyses.view(("ns", "r"))
     assert seen is not None
     assert seen.first_look_at == clock.now() + 60
+
+
+async def test_a_judge_of_a_team_that_is_not_installed_is_an_error_and_holds_up_no_other_release():
+    clock, telemetry = FakeClock(), Telemetry()
+    woken: list[tuple[str, str]] = []
+    analyses = Analyses(
+        sources={"default": Source()}, clock=clock, wake=woken.append, telemetry=telemetry, tick_seconds=5
+    )
+    analyses.want(("ns", "other"), Wanted("r", False, (metric(),), clock.now(), 0.01), {})
+    own = replace(metric(), judge=Custom("unheard-of"))
+    analyses.want(("ns", "own"), Wanted("r", False, (own,), clock.now(), 0.01), {})
+    running = asyncio.create_task(analyses.run())
+    async with asyncio.timeout(60):
+        while (seen := analyses.view(("ns", "own"))) is None or seen.verdict is None or not seen.no_data_since:
+            await clock.advance(1, turns=5)
+            await answered(telemetry, "default")
+            await asyncio.sleep(0.01)  # the judge's process takes real time
+    running.cancel()
+    assert (seen.verdict.outcome, seen.verdict.reason) == (Outcome.ERROR, Reason.JUDGE_BROKEN)
+    assert "no judge 'unheard-of' is installed" in seen.verdict.message
+    assert ("ns", "other") in woken
