@@ -157,6 +157,9 @@ class ValueMetric:
     """Stable's, for `Compare`; may be the same, when `stable` tells the two apart."""
     stable: Track = ()
     """Labels by which stable's value is taken from the answer to it."""
+    delay_seconds: float = 0.0
+    """How far before an instant the source looks for its value: the first look is that much later, so that nothing from
+    before the release counts."""
 
 
 EventMetric = CounterMetric | HistogramMetric

@@ -57,7 +57,8 @@ class Judged:
         """Nothing measured yet."""
         own = metric.judge.alpha if isinstance(metric.judge, Compare) else None
         # Looks at expressions hang on round times, so that releases share them.
-        grid = started_at // metric.interval_seconds * metric.interval_seconds
+        delay = metric.delay_seconds if isinstance(metric, ValueMetric) else 0.0
+        grid = (started_at + delay) // metric.interval_seconds * metric.interval_seconds
         return cls(
             metric,
             share if own is None else own,

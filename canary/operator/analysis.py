@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
 import structlog
 
 from canary.analysis.custom import Broken, Judgement, Question
-from canary.analysis.metric import Metric
+from canary.analysis.metric import Metric, ValueMetric
 from canary.api.language import Language
 from canary.core.observed import AnalysisView
 from canary.metrics.custom import LIMIT_SECONDS, ask
@@ -60,7 +60,9 @@ class _Judging:
     @property
     def first_look_at(self) -> float:
         """The earliest Unix second at which a look can have covered something of every metric."""
-        return self.wanted.started_at + max(metric.interval_seconds for metric in self.wanted.metrics)
+        metrics = [judged.metric for judged in self.session.judged]
+        delays = {m.name: m.delay_seconds for m in metrics if isinstance(m, ValueMetric)}
+        return self.wanted.started_at + max(m.interval_seconds + delays.get(m.name, 0.0) for m in metrics)
 
 
 class Analyses:
@@ -80,6 +82,7 @@ class Analyses:
         threads: int = 8,
         tick_seconds: float = 5.0,
         longest_queries: Mapping[str, int] = MappingProxyType({}),
+        delays: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self._sources = sources
         self._clock = clock
@@ -89,6 +92,7 @@ class Analyses:
         self._judges = Threads(JUDGES, "judge")
         self._tick_seconds = tick_seconds
         self._longest_queries = longest_queries
+        self._delays = delays
         self._judging: dict[Name, _Judging] = {}
         self._changed = asyncio.Event()
         self._looks: set[asyncio.Task[None]] = set()
@@ -112,11 +116,17 @@ class Analyses:
             return
         judging = self._judging.get(key)
         if judging is None or judging.wanted != wanted:
-            session = AnalysisSession.start(wanted.metrics, started_at=wanted.started_at, alpha=wanted.alpha)
+            metrics = [self._delayed(metric) for metric in wanted.metrics]
+            session = AnalysisSession.start(metrics, started_at=wanted.started_at, alpha=wanted.alpha)
             judging = self._judging[key] = _Judging(wanted, session, self._clock.monotonic())
             self._changed.set()
         if ready_at and dict(judging.session.ready_at) != dict(ready_at):
             judging.session = judging.session.with_ready_pods(ready_at)
+
+    def _delayed(self, metric: Metric) -> Metric:
+        """Tell a value how far back its source looks: it is the source's, so no template says it."""
+        delay = self._delays.get(metric.source, 0.0)
+        return replace(metric, delay_seconds=delay) if delay and isinstance(metric, ValueMetric) else metric
 
     def view(self, key: Name) -> AnalysisView | None:
         """Return what the judges say of a Rollout's release; None when nothing is judged."""

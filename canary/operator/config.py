@@ -36,7 +36,7 @@ from canary.git.credentials import (
 from canary.git.objects import Identity
 from canary.metrics.source import MetricSource, SourceConfig
 from canary.operator.source_kinds import PrometheusSpec
-from canary.operator.source_spec import Seconds
+from canary.operator.source_spec import RemoteSpec, Seconds
 from canary.operator.sources import SourceSpec, checked, open_sources
 
 
@@ -138,6 +138,11 @@ class Config:
         """Return how many characters one query of a source may have, where it says so."""
         kinds = {name: spec.kind for name, spec in self.file.metrics.items()}
         return {name: kind.longest for name, kind in kinds.items() if isinstance(kind, PrometheusSpec)}
+
+    def delays(self) -> dict[str, float]:
+        """Return how many seconds each source looks back that gathers its points for a while."""
+        kinds = {name: spec.kind for name, spec in self.file.metrics.items()}
+        return {name: kind.delay_seconds for name, kind in kinds.items() if isinstance(kind, RemoteSpec)}
 
     def open_sources(self) -> dict[str, MetricSource]:
         """Return the metric sources by name, ready to be asked."""

@@ -72,6 +72,7 @@ class Operator:
             threads=config.file.query_threads,
             tick_seconds=config.file.tick_seconds,
             longest_queries=config.longest_queries(),
+            delays=config.delays(),
         )
         self._notes = Notes(
             clock=clock,

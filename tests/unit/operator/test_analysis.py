@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from typing_extensions import override
 
-from canary.analysis.metric import Compare, CounterMetric, Custom
+from canary.analysis.metric import Compare, CounterMetric, Custom, Threshold, ValueMetric
 from canary.analysis.samples import Series, TrackLabel
 from canary.analysis.verdict import Outcome, Reason
 from canary.api.language import Language
@@ -127,6 +127,26 @@ async def test_all_that_is_asked_in_a_tick_is_asked_at_one_time_stamp():
     at = [query.at for query in source.queries]
     assert len(set(at)) > 3  # several ticks
     assert all(at.count(stamp) == 2 for stamp in at)  # two queries each: for the bad, and for all events
+
+
+async def test_what_a_delayed_source_tells_of_before_the_release_is_not_asked_for():
+    clock, source, telemetry = FakeClock(), Source(), Telemetry()
+    analyses = Analyses(
+        sources={"default": source}, clock=clock, wake=lambda _: None, telemetry=telemetry, delays={"default": 60.0}
+    )
+    began = clock.now()
+    value = ValueMetric("errors/value", "default", "up[10s]", Threshold(maximum=1.0))
+    analyses.want(("ns", "r"), Wanted("release", False, (value,), began, 0.01), {})
+    running = asyncio.create_task(analyses.run())
+    for _ in range(90):
+        await clock.advance(1, turns=5)
+        await answered(telemetry, "default")
+    running.cancel()
+    seen = analyses.view(("ns", "r"))
+    assert seen is not None
+    assert seen.first_look_at == began + 70
+    assert source.queries
+    assert all(query.at - 60.0 > began for query in source.queries)
 
 
 async def test_a_source_that_does_not_answer_is_an_error_and_no_failure():
