@@ -88,8 +88,8 @@ class Account:
             )
         if reading.judge == "compare":
             lines += self._evidence()
-        compared = reading.judge == "compare" and self.canary is not None
-        if not compared or reading.outcome is Outcome.ERROR or reading.reason is Reason.NOT_ENOUGH_DATA:
+        # What an open comparison of counts has to say stands in its evidence.
+        if self.canary is None or reading.judge != "compare" or reading.reason is not Reason.NOT_ENOUGH_EVIDENCE:
             lines.append(f"  why       {reading.why or reading.message}")
         if self.change:
             lines.append(f"  else      {self.change}")
@@ -105,7 +105,7 @@ class Account:
         ]
         if len(bars) > 1:
             seconds = reading.course.step_seconds
-            lines.append(f"  course    {bars}   against it, a bar each {seconds:.0f} s; full: it fails")
+            lines.append(f"  course    {bars}   against it, {seconds:.0f} s a bar, {len(bars) * seconds:.0f} s in all")
         return lines
 
 

@@ -93,14 +93,14 @@ def plot_status(name: str, report: ReportBrief | None, path: Path) -> None:
         Drawn(
             metric.name,
             metric.verdict,
-            (metric.canary.bad, metric.canary.requests),
-            (metric.stable.bad, metric.stable.requests),
+            (metric.canary.bad, metric.canary.requests) if metric.canary is not None else (0, 0),
+            (metric.stable.bad, metric.stable.requests) if metric.stable is not None else (0, 0),
             metric.evidence.every_seconds,
             tuple(value / 100 for value in metric.evidence.course),
             metric.evidence.fails_at / 100,
         )
         for metric in (report.metrics if report is not None else ())
-        if metric.evidence is not None and metric.canary is not None and metric.stable is not None
+        if metric.evidence is not None
     ]
     plot_metrics(name, sorted(drawn, key=lambda d: report is not None and d.verdict != report.verdict), path)
 

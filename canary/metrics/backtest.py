@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from canary.analysis.metric import EventMetric, Metric, ValueMetric
+from canary.analysis.metric import Compare, EventMetric, Metric, ValueMetric
 from canary.analysis.samples import Track, TrackLabel
 from canary.analysis.verdict import Outcome, Verdict
 from canary.errors import SpecInvalid
@@ -144,7 +144,12 @@ class Backtest:
             few = max(1, min(len(parts) - 1, round(share * len(parts))))
             chosen = sorted(rng.choice(parts, size=few, replace=False).tolist())
             others = [part for part in parts if part not in chosen]
-            metrics = tuple(_halved(each, self.split, chosen, others) for each in self.fill(stable, stable))
+            metrics = tuple(
+                _halved(each, self.split, chosen, others)
+                for each in self.fill(stable, stable)
+                # An expression has no parts: compared, it would be with itself.
+                if not (isinstance(each, ValueMetric) and isinstance(each.judge, Compare))
+            )
             yield self._judge(Kind.SPLIT, metrics, (stable, ", ".join(chosen)), begins, begins + lasts)
         if not split and len(picked):
             raise SpecInvalid(

@@ -126,4 +126,9 @@ def _cut(pieces: Sequence[Sample | NoData], start: float, at: float) -> Sample |
 
 def steps_of(metrics: Iterable[Metric]) -> dict[str, float]:
     """Return the distance of looks at each expression, for `PastSource`."""
-    return {metric.expression: metric.interval_seconds for metric in metrics if isinstance(metric, ValueMetric)}
+    return {
+        expression: metric.interval_seconds
+        for metric in metrics
+        if isinstance(metric, ValueMetric)
+        for expression in (metric.expression, metric.stable_expression)
+    }

@@ -30,8 +30,8 @@ def report_of(verdict: Verdict) -> api.ReportBrief:
                 verdict=_VERDICTS[r.outcome],
                 message=cut(r.message),
                 reason=r.reason.value,
-                canary=_side(r.canary) if r.judge == "compare" else None,
-                stable=_side(r.stable) if r.judge == "compare" else None,
+                canary=_side(r.canary) if r.judge == "compare" and r.value is None else None,
+                stable=_side(r.stable) if r.judge == "compare" and r.value is None else None,
                 evidence=_evidence(r) if r.judge == "compare" else None,
             )
             for r in verdict.readings[:64]

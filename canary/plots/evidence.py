@@ -74,7 +74,7 @@ def _shares(axes: Axes, metric: Drawn) -> None:
     ):
         bad, requests = side
         if requests <= 0:
-            axes.text(0, height, "no requests", va="center", color=FAINT)
+            axes.text(0, height, "no requests were counted", va="center", color=FAINT)
             continue
         low, high = share_interval(bad, requests, metric.dispersion)
         share = bad / requests

@@ -41,8 +41,8 @@ def test_a_bad_release_of_the_past_fails_and_the_exit_code_says_so(canary, past)
     lines = done.stdout.splitlines()
     assert lines[0] == "Fail: the canary is worse than stable."
     assert lines[2] == "app-requests/errors: Fail (EvidenceAgainst)"
-    heads = [line[2:12].strip() for line in lines[3:10]]
-    assert heads == ["canary", "stable", "ratio", "evidence", "", "course", "else"]
+    heads = [line[2:12].strip() for line in lines[3:11]]
+    assert heads == ["canary", "stable", "ratio", "evidence", "", "course", "why", "else"]
     assert lines[-1].startswith("Next: Look at the canary's bad requests")
 
 

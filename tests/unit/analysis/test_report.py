@@ -57,7 +57,8 @@ http/errors: Fail (EvidenceAgainst)
   ratio     6 times stable's (3.8 to 9.4; tolerated: 1.5)
   evidence  251 to 1 against it (fails from 100 to 1, no raise from 10 to 1)
             1 to 1,000 for it (passes from 20 to 1)
-  course    ▁▁▂▄█   against it, a bar each 10 s; full: it fails
+  course    ▁▁▂▄█   against it, 10 s a bar, 50 s in all
+  why       the canary's bad share is above 1.5 times stable's
   else      With about 7 bad requests fewer (it had 60) it would have gone on.
   note      stable's bad requests vary 2.0 times more than by chance: evidence counts that much less
   note      4 bad of 200 of the canary's requests came while its pods warmed up: they count only against a tenfold share
@@ -66,6 +67,7 @@ grpc/errors: Pass (EvidenceFor)
   stable    0.00% bad   0 of 4,000 requests   (0.00% to 0.10%)
   evidence  1 to 1 against it (fails from 100 to 1, no raise from 10 to 1)
             25 to 1 for it (passes from 20 to 1)
+  why       fine
 jvm/heap: Inconclusive (NotEnoughData, advisory)
   why       0.83, must be at most 0.9: 1 of 3 good measurements in a row
 
