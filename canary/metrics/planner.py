@@ -175,6 +175,7 @@ class _Split:
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._indexed: dict[tuple[str, ...], dict[tuple[str, ...], list[Series]]] = {}
+        self._by_value: dict[str, dict[str, list[Series]]] = {}
 
     def reply(self, need: Need) -> Answer:
         got = self._answer
@@ -194,4 +195,20 @@ class _Split:
                 values = dict(series.labels)
                 index.setdefault(tuple([values.get(name, "") for name in names]), []).append(series)
         near = index.get(tuple([label.value for label in exact]), ())
-        return near if len(exact) == len(track) else of_track(near, track)
+        patterns = [label for label in track if label.regex]
+        if not patterns:
+            return near
+        if exact:
+            return of_track(near, track)
+        # No exact label narrows it, so each value is looked at once, and not each of the series that have it.
+        given = self._values(got, patterns[0].name)
+        found = [each for value, many in given.items() if patterns[0].takes(value) for each in many]
+        return of_track(found, tuple(patterns[1:]))
+
+    def _values(self, got: Sample, name: str) -> dict[str, list[Series]]:
+        index = self._by_value.get(name)
+        if index is None:
+            index = self._by_value[name] = {}
+            for series in got.series:
+                index.setdefault(series.label(name), []).append(series)
+        return index

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from canary.analysis.samples import Series, TrackLabel
+from canary.analysis.samples import Series, Track, TrackLabel
 from canary.metrics.planner import LONGEST_QUERY, CounterNeed, ValueNeed, plan, window_for
 from canary.metrics.promql import Selector
 from canary.metrics.source import Kind, NoData, Partial, Sample, Unavailable
@@ -120,6 +120,21 @@ def test_a_label_that_is_a_pattern_is_matched_as_one_and_an_absent_one_as_empty(
     mine = Series((("cluster", "shop_checkout-canary_80"),), np.array([1.0]), np.array([1.0]))
     other = Series((("cluster", "shop_checkout_80"),), np.array([1.0]), np.array([1.0]))
     assert planned.replies({planned.queries[0]: Sample((mine, other))})[wanted] == Sample((mine,))
+
+
+def test_tracks_that_are_told_by_patterns_alone_get_every_series_of_theirs_and_no_other():
+    def track(name: str) -> Track:
+        return (TrackLabel("service", f"{name}-[0-9]+@.*", regex=True), TrackLabel("code", "2..|5..", regex=True))
+
+    def told(service: str, code: str) -> Series:
+        return Series((("code", code), ("service", service)), np.array([1.0]), np.array([1.0]))
+
+    needs = [CounterNeed("main", Selector("rq", ""), (track(f"{ns}-shop"),), 60, 1.0) for ns in "ab"]
+    planned = plan(needs)
+    mine = {ns: [told(f"{ns}-shop-80@k8s", "200"), told(f"{ns}-shop-80@k8s", "503")] for ns in "ab"}
+    others = [told("a-shop-canary-80@k8s", "200"), told("a-shop-80@k8s", "404")]
+    replies = planned.replies({query: Sample((*mine["a"], *others, *mine["b"])) for query in planned.queries})
+    assert [replies[each] for each in needs] == [Sample(tuple(mine[ns])) for ns in "ab"]
 
 
 def test_a_value_is_asked_once_for_all_and_missed_instants_in_one_query():
