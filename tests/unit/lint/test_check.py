@@ -61,11 +61,12 @@ def said(*objects: object) -> set[tuple[Level, Rule]]:
     return {(finding.level, finding.rule) for finding in found(*objects)}
 
 
-def test_nothing_is_found_in_the_library_of_templates():
-    for file in ANALYSIS.rglob("*.yaml"):
+def test_nothing_is_wrong_in_the_library_of_templates():
+    """Which warnings its templates may have is told in tests/repo/test_templates.py."""
+    for file in ANALYSIS.glob("*.yaml"):
         documents, wrong = read(str(file), file.read_text())
         assert documents
-        assert not [*wrong, *check(documents)]
+        assert [each for each in (*wrong, *check(documents)) if each.level is Level.ERROR] == []
 
 
 def test_nothing_is_found_in_a_rollout_with_its_template():
