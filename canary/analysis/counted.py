@@ -123,4 +123,5 @@ class CounterState:
 def skip(state: CounterState, until: float, step: float) -> CounterState:
     """Give up on the time before `until`, Unix seconds, in steps of the grid: nothing is known of it, nor will be."""
     steps = int((until - state.edge) // step)
-    return replace(state, edge=state.edge + step * steps, read_history=True) if steps > 0 else state
+    # A threshold's window that was under way has a hole now: it begins anew.
+    return replace(state, edge=state.edge + step * steps, read_history=True, window=()) if steps > 0 else state

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from canary.analysis.samples import Series
 
@@ -27,6 +28,21 @@ class NativeSeries(Series):
 
     buckets: tuple[FloatArray, ...] = ()
     """By sample: shape (buckets, 3), each a lower bound, an upper bound and the events between them."""
+
+    @override
+    def between(self, low: int, high: int) -> NativeSeries:
+        return replace(self, times=self.times[low:high], values=self.values[low:high], buckets=self.buckets[low:high])
+
+    @override
+    def followed_by(self, later: Series) -> Series:
+        if not isinstance(later, NativeSeries):
+            raise TypeError("a native histogram is not continued by plain numbers")
+        return replace(
+            self,
+            times=np.concatenate([self.times, later.times]),
+            values=np.concatenate([self.values, later.values]),
+            buckets=(*self.buckets, *later.buckets),
+        )
 
 
 def schema_of(many: Iterable[NativeSeries]) -> int | None:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -52,6 +52,18 @@ class Series:
     def label(self, name: str) -> str:
         """A label's value; empty if it has none, as in PromQL."""
         return next((value for key, value in self.labels if key == name), "")
+
+    def between(self, low: int, high: int) -> Series:
+        """The samples of these places, from `low` on and before `high`."""
+        return replace(self, times=self.times[low:high], values=self.values[low:high])
+
+    def followed_by(self, later: Series) -> Series:
+        """Its samples, and then those of another piece of the same series."""
+        return replace(
+            self,
+            times=np.concatenate([self.times, later.times]),
+            values=np.concatenate([self.values, later.values]),
+        )
 
     @property
     def target(self) -> Labels:

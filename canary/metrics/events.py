@@ -120,7 +120,9 @@ def _missing(state: CounterState, found: TrackSeries, total: Answer, now: float)
     newest = max(state.candidate_seen or 0.0, state.stable_seen or 0.0)
     age = now - newest
     if age > state.max_gap + CLOCK_SKEW:
-        return Reason.STALE, f"the newest sample is {age:.0f} s old"
+        return Reason.STALE, (
+            f"the newest sample is {age:.0f} s old: nothing is scraped, or the source's clock is behind the operator's"
+        )
     if not found.candidate_total:
         return Reason.NO_CANDIDATE_DATA, "the canary has no such series; stable has"
     behind = newest - (state.candidate_seen or 0.0)

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -104,23 +105,18 @@ class PastSource:
 
 def _pick(series: Series, after: float, until: float) -> Series:
     low, high = np.searchsorted(series.times, [after, until], side="right")
-    return replace(series, times=series.times[low:high], values=series.values[low:high])
+    return series.between(int(low), int(high))
 
 
 def _cut(pieces: Sequence[Sample | NoData], start: float, at: float) -> Sample | NoData:
     """Join pieces that follow each other, and keep what lies in (start, at]."""
-    joined: dict[Labels, list[Series]] = {}
+    joined: dict[tuple[Labels, type[Series]], list[Series]] = {}
     for piece in pieces:
         for series in piece.series if isinstance(piece, Sample) else ():
             part = _pick(series, start, at)
             if len(part.times):
-                joined.setdefault(part.labels, []).append(part)
-    kept = tuple(
-        parts[0]
-        if len(parts) == 1
-        else Series(labels, np.concatenate([p.times for p in parts]), np.concatenate([p.values for p in parts]))
-        for labels, parts in joined.items()
-    )
+                joined.setdefault((part.labels, type(part)), []).append(part)
+    kept = tuple(reduce(lambda earlier, later: earlier.followed_by(later), parts) for parts in joined.values())
     return Sample(kept) if kept else NoData()
 
 

@@ -91,3 +91,12 @@ def test_boundaries_of_a_coarser_schema_are_those_of_a_finer_one_too():
         for bound in (0.3, 1.7, 42.0):
             at = nearest_boundary(bound, coarse)
             assert nearest_boundary(at, fine) == pytest.approx(at, rel=1e-12)
+
+
+def test_a_piece_of_the_past_keeps_its_buckets_and_pieces_join_again():
+    whole = native("a", 3, {1: 1.0}, {1: 2.0, 3: 1.0}, {1: 3.0, 3: 4.0})
+    joined = whole.between(0, 1).followed_by(whole.between(1, 3))
+    assert isinstance(joined, NativeSeries)
+    assert joined.values.tolist() == [1.0, 3.0, 7.0]
+    assert [len(each) for each in joined.buckets] == [1, 2, 2]
+    assert as_buckets(joined, [2 ** (1 / 8)], "le")[0].values.tolist() == [1.0, 2.0, 3.0]

@@ -134,3 +134,15 @@ def test_a_canary_that_stops_being_scraped_is_stale_and_no_verdict():
     made.answer(STABLE, 4, 180, constant(0.08))
     made.answer(CANARY, 1, 20, constant(0.08), born=START - 5, dies=START + 100)
     assert judged(made, until=START + 300)[0].outcome is Outcome.ERROR
+
+
+def test_a_pod_that_restarts_and_counts_from_nothing_adds_no_slow_requests():
+    made = Latencies(1, lasts=LASTS)
+    made.answer(STABLE, 3, 150, constant(0.08))
+    made.answer(CANARY, 1, 20, constant(0.08), born=START - 5)
+    restarting = made.slow[0]
+    at = int(START + 200)
+    restarting.counted[at:] -= restarting.counted[at]
+    reading, _ = judged(made)
+    assert reading.outcome is Outcome.PASS
+    assert reading.stable.ratio == pytest.approx(0.0772, rel=0.05)

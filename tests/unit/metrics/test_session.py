@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from canary.analysis.counted import CounterState, skip
 from canary.analysis.metric import Compare, Threshold, ValueMetric
 from canary.analysis.samples import Series
 from canary.analysis.verdict import Outcome, Reason, Verdict
@@ -196,6 +199,52 @@ def test_an_outage_of_prometheus_in_mid_release_is_lived_through():
     assert verdict.outcome in (Outcome.PASS, Outcome.INCONCLUSIVE)
     # What was served in the outage is not counted, as nobody knows at which weight.
     assert verdict.readings[0].canary.count < 20 * 400
+
+
+def test_a_threshold_s_window_that_was_under_way_begins_anew_after_an_outage():
+    # 40 bad seconds before the outage and 10 after it are no bad minute.
+    before = replace(CounterState.start(START), edge=START + 40, window=((5.0, 5.0),) * 8)
+    after = skip(before, START + 1000, 5.0)
+    assert (after.edge, after.window) == (START + 1000, ())
+    assert skip(before, START + 41, 5.0) is before
+
+
+@pytest.mark.parametrize("ahead", [-20.0, 8.0], ids=["behind", "ahead"])
+def test_an_operator_whose_clock_is_a_little_off_finds_a_bad_canary_all_the_same(ahead: float):
+    world = release(0.05)
+    session = AnalysisSession.start([errors()], started_at=START + ahead)
+    now = START
+    while now < START + 200 and (session.verdict is None or session.verdict.outcome is not Outcome.FAIL):
+        now += 10
+        needs = session.needs(now + ahead)
+        # The source has nothing later than its own present, whatever it is asked for.
+        replies: dict[Need, Answer] = {}
+        for need, answer in world.reply(needs).items():
+            assert isinstance(answer, Sample)
+            known = [(each, int(np.searchsorted(each.times, now, side="right"))) for each in answer.series]
+            replies[need] = Sample(tuple(each.between(0, count) for each, count in known if count))
+        session = session.ingest(now + ahead, replies)
+    assert verdict_of(session).outcome is Outcome.FAIL
+
+
+def test_a_source_whose_clock_is_far_behind_is_stale_and_says_so():
+    world = release(0.01)
+    world.outages.append((START + 60, 9999.0))  # as it looks to an operator that is ahead
+    session, _ = run(AnalysisSession.start([errors()], started_at=START), world, START + 180)
+    assert verdict_of(session).reason is Reason.STALE
+    assert "the source's clock is behind the operator's" in verdict_of(session).message
+
+
+def test_an_advisory_metric_neither_decides_nor_spends_alpha():
+    advisory = replace(errors(name="b/y"), critical=False)
+    session = AnalysisSession.start([errors(name="a/x"), advisory], started_at=START, alpha=0.01)
+    assert [judged.alpha for judged in session.judged] == pytest.approx([0.01, 0.01])
+    own = AnalysisSession.start([errors(Compare(alpha=0.001), name="a/x"), errors(name="b/y")], started_at=START)
+    assert [judged.alpha for judged in own.judged] == pytest.approx([0.001, 0.01])
+    world = release(0.05)
+    alone, _ = run(AnalysisSession.start([advisory], started_at=START), world, START + 200)
+    assert alone.judged[0].reading().outcome is Outcome.FAIL
+    assert verdict_of(alone).outcome is Outcome.INCONCLUSIVE
 
 
 def test_a_counter_that_is_not_a_number_is_reported_and_judged_around():
