@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
@@ -95,7 +96,7 @@ def _points(told: dict[str, Any]) -> Points:
 def _rows(text: str) -> Iterator[dict[str, str]]:
     """Rows of all tables: an empty line ends a table, and the next has a header of its own."""
     header: list[str] | None = None
-    for line in csv.reader(text.splitlines()):
+    for line in csv.reader(io.StringIO(text, newline="")):
         if not line:
             header = None
         elif header is None:

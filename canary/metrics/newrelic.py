@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
@@ -16,6 +17,8 @@ GRAPHQL: Final = (
     "query($account: Int!, $nrql: Nrql!, $timeout: Seconds) "
     "{ actor { account(id: $account) { nrql(query: $nrql, timeout: $timeout) { results } } } }"
 )
+MOST_BUCKETS: Final = 366
+"""Of TIMESERIES; New Relic refuses more."""
 _TIMES: Final = frozenset({"beginTimeSeconds", "endTimeSeconds", "inspectedCount"})
 
 
@@ -32,7 +35,9 @@ class NewRelicSource(RemoteSource):
     @override
     def fetch(self, expression: str, start: float, end: float) -> Told:
         since, until = int(start * 1000), int(end * 1000)
-        nrql = f"{expression.strip()} SINCE {since} UNTIL {until} TIMESERIES {self._bucket_seconds} seconds"
+        # After a long pause there is much to ask for: fewer, wider buckets rather than a query that is refused.
+        bucket = max(self._bucket_seconds, math.ceil((end - start) / MOST_BUCKETS))
+        nrql = f"{expression.strip()} SINCE {since} UNTIL {until} TIMESERIES {bucket} seconds"
         timeout = max(1, min(round(self.config.timeout_seconds), 70))
         variables = {"account": self._account, "nrql": nrql, "timeout": timeout}
         body = self.call("POST", "/graphql", json={"query": GRAPHQL, "variables": variables}).json()

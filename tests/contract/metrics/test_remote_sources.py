@@ -371,6 +371,17 @@ def test_new_relic_is_asked_by_a_query_of_its_account_with_the_time_added(server
     assert variables["nrql"].endswith("appName = 'shop' SINCE 700000 UNTIL 1000000 TIMESERIES 60 seconds")
 
 
+def test_new_relic_is_asked_for_no_more_buckets_than_it_gives(server: Played, tmp_path: Path):
+    system = SYSTEMS["newrelic"]
+    server.says = system.points([(960.0, 1.0)])
+    source = system.make(SourceConfig("there", server.url), tmp_path)
+    source.ask(
+        Query("there", system.query, Kind.VALUES, 36_300.0, start=600.0, step_seconds=60.0, language=Language.NRQL)
+    )
+    nrql = server.asked[0].json["variables"]["nrql"]
+    assert nrql.endswith("SINCE 300000 UNTIL 36300000 TIMESERIES 99 seconds")  # 36,000 s in 366 buckets at most
+
+
 @pytest.mark.parametrize(
     ("bucket", "value"),
     [({"percentile.duration": {"95": 1.25}}, 1.25), ({"facet": "a", "appName": "a", "sum": 3}, 3.0)],
