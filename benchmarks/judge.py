@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +19,8 @@ import numpy as np
 
 from benchmarks.figures import Figure
 from benchmarks.judge_rules import Rule, Seen, bound, rules, seconds
-from canary.analysis.compare import TOLERATED_RATIO, CompareState, Interval, advance, evidence
+from benchmarks.judge_speed import speed
+from canary.analysis.compare import TOLERATED_RATIO
 from canary.analysis.power import MIXTURE_COST, seconds_to_find
 from canary.analysis.simulation import Draws, FloatArray, Judging, World, watch
 
@@ -208,25 +208,6 @@ def _settled(rows: Sequence[Measured], ratio: float, peer: str, theirs: dict[Cel
 
 def _said(value: float) -> str:
     return f"{value:.0f}" if math.isfinite(value) else "-"
-
-
-def speed(rows: int = 10_000) -> list[Figure]:
-    """A tick of many rows in processor time, which a busy machine does not stretch, and what a row's state takes."""
-    rng = np.random.default_rng(1)
-    n_c, n_s = rng.poisson(50, rows), rng.poisson(950, rows)
-    interval = Interval.of(rng.binomial(n_c, 0.01), n_c, rng.binomial(n_s, 0.01), n_s)
-    state = CompareState.fresh(rows)
-    took = []
-    for _ in range(21):
-        began = time.process_time()
-        state = advance(state, interval, TOLERATED_RATIO)
-        evidence(state, 1.25)
-        took.append((time.process_time() - began) * 1000)
-    size = sum(each.nbytes for each in (state.against, state.cold, state.favour)) / rows
-    return [
-        Figure.at_most(f"a tick of {rows} rows, processor time", float(np.median(took)), "ms", 50),
-        Figure.seen("state of a row, however long the release", size, "bytes"),
-    ]
 
 
 def run(*, quick: bool = False) -> list[Figure]:
