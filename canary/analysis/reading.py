@@ -225,6 +225,11 @@ def _notes(state: CounterState, allowed: float) -> tuple[str, ...]:
             "how much stable's pods vary is not known (there are fewer than two, or the series have no label that "
             "tells them apart): if errors come in bursts, false alarms are more frequent than alpha"
         )
+    elif math.isnan(state.wild.phi[state.pin]) and state.candidate.bad > 0:
+        notes.append(
+            "stable has too few bad requests to tell whether they come in bursts: if they do, false alarms are more "
+            "frequent than alpha"
+        )
     return tuple(notes)
 
 

@@ -158,6 +158,11 @@ def test_the_report_warns_when_the_data_look_like_what_the_guarantee_does_not_co
 def test_the_report_says_when_stables_pods_cannot_be_told_apart():
     found = reading(Wildness(), Interval.of(10, 1000, 90, 9000))
     assert any("is not known" in note for note in found.notes)
+
+
+def test_the_report_says_when_bursts_cannot_be_told_from_few_errors():
+    found = reading(Wildness(), Interval.of(4, 1000, 1, 9000))
+    assert any("too few bad requests to tell" in note for note in found.notes)
     assert reading(Wildness(), Interval.of(0, 1000, 1, 9000)).notes == ()
 
 
