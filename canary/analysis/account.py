@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from canary.analysis.course import Course
-from canary.analysis.reading import PASS_EVIDENCE, odds
 from canary.analysis.share import ratio_interval, share_interval
 from canary.analysis.verdict import SUSPICION, MetricReading, Outcome, Reason, SideSummary
+from canary.analysis.wording import PASS_EVIDENCE, odds
 
 WILD = 1.5
 """Dispersion from which on the report mentions it."""

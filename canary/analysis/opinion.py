@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from canary.analysis.custom import OUTCOMES, Judgement
 from canary.analysis.metric import Metric
-from canary.analysis.reading import Trouble
 from canary.analysis.verdict import MetricReading, Outcome, Reason
+from canary.analysis.wording import Trouble
 
 _REASONS = {
     Outcome.PASS: Reason.JUDGED_GOOD,

@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Final, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from canary.analysis import burn, threshold, values
+from canary.analysis import threshold
 from canary.analysis.compare import divisor, evidence
 from canary.analysis.counted import CounterState
 from canary.analysis.dispersion import FEWEST_BAD, allowance
 from canary.analysis.histograms import average
-from canary.analysis.metric import BurnRate, Compare, Custom, Direction, EventMetric, Metric, Threshold, ValueMetric
+from canary.analysis.metric import BurnRate, Compare, Custom, Direction, EventMetric, Threshold, ValueMetric
+from canary.analysis.reading_bounds import read_bounds, read_burn
+from canary.analysis.reading_values import read_values
 from canary.analysis.swing import swing
 from canary.analysis.values import ValueState
 from canary.analysis.verdict import SUSPICION, MetricReading, Outcome, Reason, SideSummary
+from canary.analysis.wording import PASS_EVIDENCE, Trouble, beyond, odds, within
 
 FloatArray = NDArray[np.float64]
-
-PASS_EVIDENCE: Final = math.log10(20)
-"""log10 of E for the candidate at which it passes early: twenty to one. Less than failing takes, because a wrong pass
-goes on being watched, and a wrong fail reverts somebody's commit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why a metric has no data that count at present."""
-
-    reason: Reason
-    message: str
-    since: float
-    """Unix seconds of the last time that data came (or of the start)."""
 
 
 def read_events(
@@ -53,11 +40,11 @@ def read_events(
     if failed is not None:
         return failed
     if isinstance(metric.judge, Threshold):
-        return _read_bounds(metric, metric.judge, state.bounds, trouble, (state.candidate, state.stable))
+        return read_bounds(metric, metric.judge, state.bounds, trouble, (state.candidate, state.stable))
     if isinstance(metric.judge, Custom):
         raise TypeError(f"{metric.name} has a judge of its own")
     if isinstance(metric.judge, BurnRate):
-        return _read_burn(metric, metric.judge, state, trouble)
+        return read_burn(metric, metric.judge, state, trouble)
     allowed = allowance(state.wild.spread, state.candidate_parts, chance=alpha / 2)
     against, favour, strong = _evidence(metric.judge, state, allowed)
     limit = -math.log10(alpha)
@@ -111,79 +98,10 @@ def read_value(
     if failed is not None:
         return failed
     if isinstance(metric.judge, Threshold):
-        return _read_bounds(metric, metric.judge, state[0], trouble, (SideSummary(), SideSummary()))
+        return read_bounds(metric, metric.judge, state[0], trouble, (SideSummary(), SideSummary()))
     if isinstance(metric.judge, Custom):
         raise TypeError(f"{metric.name} has a judge of its own")
-    return _read_values(metric, metric.judge, state[1], alpha, trouble)
-
-
-def _read_values(
-    metric: ValueMetric, judge: Compare, state: ValueState, alpha: float, trouble: Trouble | None
-) -> MetricReading:
-    against, favour = _of_values(judge, state, metric.interval_seconds)
-    limit, batches = -math.log10(alpha), state.batches(metric.interval_seconds)
-    candidate, stable = state.means
-    sides = f"canary {candidate:.4g}, stable {stable:.4g} on average" if batches else "too few values"
-    if against >= limit:
-        outcome, reason = Outcome.FAIL, Reason.EVIDENCE_AGAINST
-        why = f"the canary's value is {_beyond(judge)}: {odds(against)} (fails at {odds(limit)})"
-    elif batches < values.FEWEST_BATCHES:
-        outcome, reason = Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_DATA
-        why = f"{batches} of {values.FEWEST_BATCHES} minutes' values so far"
-    elif favour >= PASS_EVIDENCE and against < SUSPICION:
-        outcome, reason = Outcome.PASS, Reason.EVIDENCE_FOR
-        why = f"the canary's value is {_within(judge)}: {odds(favour)} (passes at {odds(PASS_EVIDENCE)})"
-    else:
-        outcome, reason = Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_EVIDENCE
-        why = f"undecided: {odds(against)} against the canary (fails at {odds(limit)}), {odds(favour)} for it"
-    if trouble is not None and outcome is not Outcome.FAIL:
-        # Stable without a value is nothing to compare with, as stable without traffic is; all else is an error.
-        lonely = trouble.reason is Reason.NOTHING_TO_COMPARE
-        outcome = Outcome.INCONCLUSIVE if lonely else Outcome.ERROR
-        reason, why = trouble.reason, trouble.message
-    return MetricReading(
-        metric.name,
-        outcome,
-        reason,
-        "compare",
-        against,
-        favour,
-        suspicious=outcome is Outcome.FAIL or against >= SUSPICION,
-        critical=metric.critical,
-        no_data_since=trouble.since if trouble and outcome is Outcome.ERROR else None,
-        message=f"{sides}: {why}",
-        value=None if math.isnan(candidate) else candidate,
-        evidence_limit=limit,
-        why=f"{sides}: {why}",
-    )
-
-
-def _of_values(judge: Compare, state: ValueState, interval_seconds: float) -> tuple[float, float]:
-    """log10 of E against the candidate and for it, over the directions."""
-    swapped = ValueState(state.pairs[:, ::-1])
-    found = [
-        values.evidence(each, judge.tolerated_ratio, interval_seconds)
-        for each, asked in (
-            (state, judge.direction is not Direction.DECREASE),
-            (swapped, judge.direction is not Direction.INCREASE),
-        )
-        if asked
-    ]
-    against = np.logaddexp.reduce([each[0] * math.log(10) for each in found]) / math.log(10) - math.log10(len(found))
-    return float(against), min(each[1] for each in found)
-
-
-def odds(evidence_log10: float) -> str:
-    """Evidence as people say it.
-
-    >>> odds(2.31), odds(-1.0), odds(40.0)
-    ('204 to 1', '1 to 10', 'more than a million to 1')
-    """
-    if evidence_log10 > 6:
-        return "more than a million to 1"
-    if evidence_log10 < -6:
-        return "1 to more than a million"
-    return f"{10**evidence_log10:,.0f} to 1" if evidence_log10 >= 0 else f"1 to {10**-evidence_log10:,.0f}"
+    return read_values(metric, metric.judge, state[1], alpha, trouble)
 
 
 def _evidence(judge: Compare, state: CounterState, allowed: FloatArray) -> tuple[float, float, int]:
@@ -243,7 +161,7 @@ def _compare(
     against, favour = found
     what = f"share above {state.above[state.pin]:g}" if state.above else "bad share"
     if against >= limit:
-        said = f"the canary's {what} is {_beyond(judge)}: {odds(against)} (fails at {odds(limit)})"
+        said = f"the canary's {what} is {beyond(judge)}: {odds(against)} (fails at {odds(limit)})"
         return Outcome.FAIL, Reason.EVIDENCE_AGAINST, said + _where(state, strong)
     warm = state.candidate.count - state.cold.count
     if warm < judge.fewest_requests:
@@ -253,35 +171,10 @@ def _compare(
     if state.stable.count <= 0:
         return Outcome.INCONCLUSIVE, Reason.NOTHING_TO_COMPARE, "stable has no traffic to compare with"
     if favour >= PASS_EVIDENCE and against < SUSPICION:
-        said = f"the canary's {what} is {_within(judge)}: {odds(favour)} (passes at {odds(PASS_EVIDENCE)})"
+        said = f"the canary's {what} is {within(judge)}: {odds(favour)} (passes at {odds(PASS_EVIDENCE)})"
         return Outcome.PASS, Reason.EVIDENCE_FOR, said
     said = f"{odds(against)} against the canary (fails at {odds(limit)}), {odds(favour)} for it"
     return Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_EVIDENCE, f"undecided: {said}"
-
-
-def _beyond(judge: Compare) -> str:
-    above, below = f"above {judge.tolerated_ratio:g} times stable's", f"below stable's over {judge.tolerated_ratio:g}"
-    match judge.direction:
-        case Direction.INCREASE:
-            return above
-        case Direction.DECREASE:
-            return below
-        case Direction.EITHER:
-            return f"{above} or {below}"
-        case _:
-            assert_never(judge.direction)
-
-
-def _within(judge: Compare) -> str:
-    match judge.direction:
-        case Direction.INCREASE:
-            return f"within {judge.tolerated_ratio:g} times stable's"
-        case Direction.DECREASE:
-            return f"no less than stable's over {judge.tolerated_ratio:g}"
-        case Direction.EITHER:
-            return f"between stable's over {judge.tolerated_ratio:g} and {judge.tolerated_ratio:g} times stable's"
-        case _:
-            assert_never(judge.direction)
 
 
 def _where(state: CounterState, row: int) -> str:
@@ -294,101 +187,6 @@ def _where(state: CounterState, row: int) -> str:
     )
     shares = " against ".join("none" if side.ratio is None else f"{side.ratio:.2%}" for side in sides)
     return f"; most of it above {state.above[row]:g} ({shares} of stable's)"
-
-
-def _read_bounds(
-    metric: Metric,
-    judge: Threshold,
-    bounds: threshold.ThresholdState,
-    trouble: Trouble | None,
-    sides: tuple[SideSummary, SideSummary],
-) -> MetricReading:
-    said = _bounds(judge)
-    value = "nothing measured yet" if bounds.last is None else f"{bounds.last:.4g}"
-    standing = threshold.standing(bounds, judge)
-    if standing is threshold.Standing.BROKEN:
-        outcome, reason = Outcome.FAIL, Reason.BOUND_BROKEN
-        why = f"{value}, must be {said}: broken {bounds.row} times in a row, {bounds.broken} in all"
-    elif standing is threshold.Standing.HOLDS:
-        outcome, reason = Outcome.PASS, Reason.WITHIN_BOUNDS
-        why = f"{value}, must be {said}: held {bounds.good_row} times in a row"
-    else:
-        outcome, reason = Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_DATA
-        why = f"{value}, must be {said}: {bounds.good_row} of {judge.fewest} good measurements in a row"
-    if trouble is not None and outcome is not Outcome.FAIL:
-        outcome, reason, why = Outcome.ERROR, trouble.reason, trouble.message
-    return MetricReading(
-        metric.name,
-        outcome,
-        reason,
-        "threshold",
-        # One break of a bound blocks a raise, as ten to one against does: it may be the first of the row that fails.
-        suspicious=outcome is Outcome.FAIL or bounds.row > 0,
-        canary=sides[0],
-        stable=sides[1],
-        critical=metric.critical,
-        no_data_since=trouble.since if trouble else None,
-        message=why,
-        value=bounds.last,
-    )
-
-
-def _read_burn(metric: EventMetric, judge: BurnRate, state: CounterState, trouble: Trouble | None) -> MetricReading:
-    worst = burn.worst(state.burn)
-    high = any(each.high for each in state.burn.burns)
-    said = "nothing measured yet" if worst is None else _burn(worst)
-    if state.burn.fired:
-        outcome, reason, why = Outcome.FAIL, Reason.BUDGET_BURNING, f"{said}: both windows burn too fast"
-    elif not burn.enough(state.burn, judge):
-        outcome, reason, why = Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_DATA, f"{said}: too short, or too few requests"
-    elif high:
-        outcome, reason, why = Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_EVIDENCE, f"{said}: one window burns too fast"
-    else:
-        outcome, reason, why = Outcome.PASS, Reason.WITHIN_BUDGET, said
-    if trouble is not None and outcome is not Outcome.FAIL:
-        outcome, reason, why = Outcome.ERROR, trouble.reason, trouble.message
-    return MetricReading(
-        metric.name,
-        outcome,
-        reason,
-        "burnRate",
-        suspicious=outcome is Outcome.FAIL or high,
-        canary=state.candidate,
-        stable=state.stable,
-        critical=metric.critical,
-        no_data_since=trouble.since if trouble else None,
-        message=why,
-        value=None if worst is None else worst.long,
-    )
-
-
-def _burn(found: burn.Burn) -> str:
-    rates = [
-        f"{'no requests' if rate is None else f'{rate:.3g} times'} over {span_text(seconds)}"
-        for rate, seconds in ((found.long, found.window.long_seconds), (found.short, found.window.short_seconds))
-    ]
-    return f"the canary's budget burns {' and '.join(rates)} (at most {found.window.factor:g})"
-
-
-def span_text(seconds: float) -> str:
-    """A window as it is written in a template.
-
-    >>> span_text(3600), span_text(300), span_text(45)
-    ('1h', '5m', '45s')
-    """
-    for size, unit in ((3600, "h"), (60, "m")):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s"
-
-
-def _bounds(judge: Threshold) -> str:
-    texts = []
-    if judge.minimum is not None:
-        texts.append(f"at least {judge.minimum:g}")
-    if judge.maximum is not None:
-        texts.append(f"at most {judge.maximum:g}")
-    return " and ".join(texts)
 
 
 def _side(side: SideSummary) -> str:

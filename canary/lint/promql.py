@@ -69,6 +69,10 @@ def _counter(document: Document, counter: Counter, path: str, name: str) -> Iter
 
 
 def _value(document: Document, value: Value, identity: Identity | None, path: str, name: str) -> Iterator[Finding]:
+    if value.stable_query is not None:
+        stable = _read(document, value.stable_query, f"{path.removesuffix('query')}stableQuery", name, selector=False)
+        if isinstance(stable, Finding):
+            yield stable
     parsed = _read(document, value.query, path, name, selector=False)
     if isinstance(parsed, Finding):
         yield parsed

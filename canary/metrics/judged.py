@@ -12,9 +12,10 @@ from canary.analysis.course import Course
 from canary.analysis.custom import Broken, Judgement, Measurements, Question
 from canary.analysis.metric import Compare, Custom, Metric, ValueMetric
 from canary.analysis.opinion import read_custom
-from canary.analysis.reading import Trouble, read_events, read_value
+from canary.analysis.reading import read_events, read_value
 from canary.analysis.values import ValueState
 from canary.analysis.verdict import MetricReading, Outcome, Reason
+from canary.analysis.wording import Trouble
 from canary.metrics import events
 from canary.metrics.answers import numbers, paired, refusal, stable_problem, value_problem
 from canary.metrics.planner import CounterNeed, Need, ValueNeed

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, PercentFormatter
 
-from canary.analysis.reading import odds
 from canary.analysis.share import share_interval
 from canary.analysis.verdict import SUSPICION
+from canary.analysis.wording import odds
 from canary.plots.figure import BEHIND, CANARY, FAINT, GOOD, INK, STABLE, new, plain, title
 
 MOST = 6

@@ -11,7 +11,7 @@ from typing import Final
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from canary.analysis.reading import odds
+from canary.analysis.wording import odds
 from canary.plots.figure import CANARY, FAINT, GOOD, INK, STABLE, new, plain, title
 
 STEPS: Final = (60, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_419_200)

@@ -192,3 +192,16 @@ def test_steps_with_enough_traffic_are_told_only_how_soon_a_worse_canary_is_foun
 
 def test_without_a_traffic_nothing_is_said_of_steps():
     assert not [f for f in found(ROLLOUT, template(ERRORS)) if f.rule is Rule.TRAFFIC]
+
+
+def test_stable_s_own_query_is_read_by_the_parser_too():
+    both = {"query": 'max(x{h="${canaryHash}"})', "stableQuery": 'max(x{h="${stableHash}"'}
+    made = template({"name": "x", "value": both, "compare": {}})
+    assert any(each.level is Level.ERROR and each.rule is Rule.PROMQL for each in found(made))
+
+
+def test_a_histogram_s_buckets_are_read_as_counters_are():
+    made = template(
+        {"name": "x", "histogram": {"buckets": 'x_bucket{ns="${namespace}"}', "bound": "0.5"}, "compare": {}}
+    )
+    assert (Level.WARNING, Rule.GROUPING) in said(made)
