@@ -22,14 +22,13 @@ def seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-@pytest.fixture
-def told(canary, past):
-    done = canary("backtest", TEMPLATE, "--prometheus", past, *SHOP, "--for", "15m", "--splits", "4", "-o", "json")
+def test_stable_against_itself_raises_no_alarm_and_every_release_is_found_and_judged(canary, past, tmp_path):
+    picture = tmp_path / "trials.svg"
+    asked = "--for", "15m", "--splits", "4", "-o", "json", "--plot", str(picture)
+    done = canary("backtest", TEMPLATE, "--prometheus", past, *SHOP, *asked)
     assert done.exit_code == Exit.OK, done.output
-    return json.loads(done.stdout)
-
-
-def test_stable_against_itself_raises_no_alarm_and_every_release_is_found_and_judged(told):
+    assert "app-requests: 0 of 4 false alarms, 2 of 3 releases caught" in picture.read_text()
+    told = json.loads(done.stdout)
     splits = [trial for trial in told["trials"] if trial["kind"] == "split"]
     assert len(splits) == 4
     assert told["falseAlarms"]["alarms"] == 0
@@ -95,12 +94,3 @@ def test_what_cannot_be_tried_is_one_sentence(canary, past, arguments, code, wor
 def test_a_template_that_counts_nothing_cannot_be_tried(past):
     with pytest.raises(Exception, match="no counter or histogram"):
         Backtest(PrometheusSource(SourceConfig("main", past)), lambda _stable, _canary: (), START, NEAR).versions()
-
-
-def test_a_picture_shows_every_trial(canary, past, tmp_path):
-    file = tmp_path / "trials.svg"
-    done = canary(
-        "backtest", TEMPLATE, "--prometheus", past, *SHOP, "--for", "15m", "--splits", "3", "--plot", str(file)
-    )
-    assert done.exit_code == Exit.OK, done.output
-    assert "app-requests: 0 of 3 false alarms, 2 of 3 releases caught" in file.read_text()
