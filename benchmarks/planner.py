@@ -1,7 +1,8 @@
 """One tick of a thousand releases: how many queries, and how much processor time the planner takes.
 
 Each release has three metrics that are compared, each with a selector of bad events and one of all: the most that three
-metrics can ask for. Two shapes of identity: pods by `namespace` and `pod_template_hash`, and a gateway's cluster names, which are long.
+metrics can ask for. Three shapes of identity: pods by `namespace` and `pod_template_hash`, a gateway's cluster names,
+which are long, and labels of which only a pattern is known.
 No source is asked: its answers are made here, with as many series as real ones would have.
 """
 
@@ -43,7 +44,13 @@ def by_cluster(release: int, track: str) -> Track:
     return (TrackLabel("envoy_cluster_name", f"team-{release // 10:03}_checkout-service-{release:04}{end}"),)
 
 
-SHAPES: Final[dict[str, Naming]] = {"pods": by_pods, "gateway": by_cluster}
+def by_pattern(release: int, track: str) -> Track:
+    """A label of which only a pattern is known, as of a load balancer's target groups."""
+    service = f"checkout-service-{release:04}{'-canary' if track == 'canary' else ''}"
+    return (TrackLabel("target_group", f"team-{release // 10:03}/.+-{service}:[a-z0-9-]+", regex=True),)
+
+
+SHAPES: Final[dict[str, Naming]] = {"pods": by_pods, "gateway": by_cluster, "patterns": by_pattern}
 
 
 def metrics_of(release: int, naming: Naming) -> list[CounterMetric]:
@@ -65,13 +72,18 @@ def answer_to(query: Query, naming: Naming) -> Answer:
     made = []
     for release in range(RELEASES):
         for track in ("canary", "stable"):
-            labels = {label.name: label.value for label in naming(release, track)} | {"pod": f"pod-{release}-{track}"}
+            labels = {label.name: _text(label) for label in naming(release, track)} | {"pod": f"pod-{release}-{track}"}
             made.append(Series(tuple(sorted(labels.items())), times, times - BEGAN))
     return Sample(tuple(made))
 
 
+def _text(label: TrackLabel) -> str:
+    """A value that the label takes."""
+    return label.value.replace("/.+-", "/ingress-").replace(":[a-z0-9-]+", ":http") if label.regex else label.value
+
+
 def run(*, quick: bool = False) -> Sequence[Figure]:
-    """Measure both shapes."""
+    """Measure each shape."""
     return [figure for shape, naming in SHAPES.items() for figure in measure(shape, naming, 3 if quick else 9)]
 
 

@@ -89,11 +89,22 @@ class TrackLabel:
         """Whether the label may have this value."""
         return _compiled(self.value).fullmatch(value) is not None if self.regex else value == self.value
 
+    def among(self, values: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those values that the label may have."""
+        return _matching(self.value, values) if self.regex else tuple(each for each in values if each == self.value)
+
 
 @lru_cache(maxsize=16_384)
 def _compiled(pattern: str) -> re.Pattern[str]:
     """Compile it once: re's own cache has room for 512, and a thousand Rollouts bring two thousand each tick."""
     return re.compile(pattern)
+
+
+@lru_cache(maxsize=16_384)
+def _matching(pattern: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Kept, as a tick's queries, and the next tick's, answer with the same values."""
+    match = _compiled(pattern).fullmatch
+    return tuple([value for value in values if match(value)])
 
 
 Track = tuple[TrackLabel, ...]

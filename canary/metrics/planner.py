@@ -15,6 +15,7 @@ Pure: nothing here asks anything.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -24,6 +25,7 @@ from typing_extensions import override
 
 from canary.analysis.samples import Series, Track, of_track
 from canary.api.language import Language
+from canary.metrics.prefix import literal_prefix
 from canary.metrics.promql import Selector, escape, regex_of
 from canary.metrics.source import Answer, Kind, NoData, Query, Sample, Unavailable
 
@@ -74,6 +76,8 @@ class ValueNeed:
 
 
 Need = CounterNeed | ValueNeed
+_LAST: Final = chr(0x10FFFF)
+"""After every text that a label's value goes on with."""
 
 
 def window_for(seconds: float) -> int:
@@ -175,7 +179,7 @@ class _Split:
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._indexed: dict[tuple[str, ...], dict[tuple[str, ...], list[Series]]] = {}
-        self._by_value: dict[str, dict[str, list[Series]]] = {}
+        self._by_value: dict[str, tuple[dict[str, list[Series]], tuple[str, ...]]] = {}
 
     def reply(self, need: Need) -> Answer:
         got = self._answer
@@ -201,14 +205,17 @@ class _Split:
         if exact:
             return of_track(near, track)
         # No exact label narrows it, so each value is looked at once, and not each of the series that have it.
-        given = self._values(got, patterns[0].name)
-        found = [each for value, many in given.items() if patterns[0].takes(value) for each in many]
+        given, known = self._values(got, patterns[0].name)
+        prefix = literal_prefix(patterns[0].value)
+        near_by = known[bisect_left(known, prefix) : bisect_left(known, prefix + _LAST)]
+        found = [each for value in patterns[0].among(near_by) for each in given[value]]
         return of_track(found, tuple(patterns[1:]))
 
-    def _values(self, got: Sample, name: str) -> dict[str, list[Series]]:
-        index = self._by_value.get(name)
-        if index is None:
-            index = self._by_value[name] = {}
+    def _values(self, got: Sample, name: str) -> tuple[dict[str, list[Series]], tuple[str, ...]]:
+        """Series by a label's values, and those sorted."""
+        if name not in self._by_value:
+            index: dict[str, list[Series]] = {}
             for series in got.series:
                 index.setdefault(series.label(name), []).append(series)
-        return index
+            self._by_value[name] = index, tuple(sorted(index))
+        return self._by_value[name]
