@@ -25,6 +25,9 @@ Guarantee
     (`canary.analysis.dispersion`). Dividing by any d >= 1 never breaks it: the power of a supermartingale is one
     (Jensen).
 
+    Pods that differ for good break it, too, as the candidate has few: where stable's pods do, r0 is moved by what a new
+    pod would hardly ever exceed, and the evidence is halved (`evidence`'s allowance).
+
 Warm-up
     Requests of a candidate's pod in its first seconds are compared with r0 = 10 only, in a process of their own; the
     two are averaged (an average of e-processes is one), 9 parts to 1, which costs the main one 0.05 in log10.
