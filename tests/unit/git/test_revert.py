@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 import yaml
@@ -18,7 +20,7 @@ from canary.git.outcome import (
     Superseded,
 )
 from canary.git.provenance import NotFromGit
-from canary.git.revert import plan_revert
+from canary.git.revert import plan_revert, push_revert
 from tests.unit.git.world import VERDICT_AT, Operator, Server, deployment, hpa, live, provenance, request
 
 V1, V2 = deployment("app:v1"), deployment("app:v2")
@@ -426,6 +428,43 @@ def test_two_rollouts_in_two_files_of_one_culprit_are_each_reverted_once(server:
     assert server.reverts() == [bad, bad]
     assert server.show("app/one.yaml") == deployment("app:v1", name="one")
     assert server.show("app/two.yaml") == deployment("app:v1", name="two")
+
+
+def test_ten_rollouts_in_ten_files_and_two_operators_make_one_commit_a_file(server: Server, tmp_path):
+    names = [f"app-{index}" for index in range(10)]
+    server.commit({f"app/{name}.yaml": deployment("app:v1", name=name) for name in names})
+    bad = server.commit({f"app/{name}.yaml": deployment("app:v2", name=name) for name in names})
+    made: dict[str, set[str]] = {name: set() for name in names}
+    jobs = [(name, replica) for name in names for replica in ("old", "new")]
+    Random(0).shuffle(jobs)
+    for pair in zip(jobs[::2], jobs[1::2], strict=True):
+        with ExitStack() as stack:
+            planned = []
+            for name, replica in pair:  # both plan on the same tip, and one of them loses the race
+                operator = Operator(tmp_path / f"{replica}-{name}", provenance(server, name=name))
+                asked = request(
+                    bad,
+                    rejected=deployment("app:v2", name=name),
+                    stable=deployment("app:v1", name=name),
+                    rollout=f"shop/{name}",
+                )
+                repository = stack.enter_context(operator.clone())
+                renderer = operator.renderer(repository)
+                planned.append((name, repository, renderer, asked, plan_revert(repository, renderer, asked)))
+            for name, repository, renderer, asked, plan in planned:
+                outcome: Outcome = (
+                    plan
+                    if not isinstance(plan, RevertPlan)
+                    else push_revert(repository, renderer, asked, plan, pause=lambda _: None)
+                )
+                assert isinstance(outcome, RevertDone | AlreadyReverted)
+                made[name].add(outcome.commit)
+    commits = [server.git("rev-parse", f"main~{back}", cwd=server.bare) for back in range(10)]
+    assert server.reverts() == [bad] * 10
+    assert sorted(made.values(), key=sorted) == sorted(({commit} for commit in commits), key=sorted)
+    for name, (commit,) in made.items():
+        assert server.git("show", "--format=", "--name-only", commit, cwd=server.bare) == f"app/{name}.yaml"
+        assert server.show(f"app/{name}.yaml") == deployment("app:v1", name=name)
 
 
 def test_a_plan_writes_nothing_to_the_server(server: Server, operator: Operator):
