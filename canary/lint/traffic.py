@@ -47,9 +47,9 @@ def _too_few(
     if needed <= step.at_most_seconds:
         return
     message = (
-        f"step {index + 1} ({step.weight_percent} % for at most {span(step.at_most_seconds)}) cannot pass at "
+        f"step {index + 1} ({step.weight_percent} % for at most {roughly(step.at_most_seconds)}) cannot pass at "
         f"{traffic.requests_per_second:g} requests/s: {name} needs {judge.fewest_requests:g} canary requests after a "
-        f"warm-up of {span(judge.warm_up_seconds)}, which take {span(needed)}; raise the weight or atMost"
+        f"warm-up of {roughly(judge.warm_up_seconds)}, which take {roughly(needed)}; raise the weight or atMost"
     )
     path = f"spec.strategy.canary.steps[{index}]"
     yield document.finding(path, Level.WARNING, Rule.TRAFFIC, message)
@@ -61,7 +61,7 @@ def _unseen(
     """Say how long a worse canary takes to be found at the first step, and whether the release ends before."""
     first = steps[0]
     told = [(ratio, _seconds(judge, ratio, first.weight_percent / 100, traffic)) for ratio in WORSE]
-    said = ", ".join(f"{span(seconds)} when {ratio:g} times worse" for ratio, seconds in told)
+    said = ", ".join(f"{roughly(seconds)} when {ratio:g} times worse" for ratio, seconds in told)
     at = f"at {traffic.requests_per_second:g} requests/s, {traffic.bad_share:.2g} of them bad"
     message = f"{name}: {at}, a worse canary is found at {first.weight_percent} % after about {said}"
     yield document.finding("spec.strategy.canary.steps", Level.NOTE, Rule.TRAFFIC, message)
@@ -89,10 +89,10 @@ def _seconds(judge: Compare, ratio: float, weight: float, traffic: Traffic) -> f
     )
 
 
-def span(seconds: float) -> str:
-    """Say a time as people do.
+def roughly(seconds: float) -> str:
+    """Say an estimated time in one unit, as people do.
 
-    >>> span(42), span(600), span(14_400), span(math.inf)
+    >>> roughly(42), roughly(600), roughly(14_400), roughly(math.inf)
     ('42 s', '10 min', '4 h', 'never')
     """
     if math.isinf(seconds):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lab.api import ApiRefused
+from tests.e2e.looking import looking
 from tests.e2e.shops import QuickShop
 
 EVERY_SECONDS = 0.4
@@ -29,31 +29,14 @@ class Sides:
     ran: set[str] = field(default_factory=set)
     """Images of which the Deployment in Git wanted pods at any time."""
     looks: int = 0
-    error: Exception | None = None
 
 
 @contextmanager
 def sides(shop: QuickShop) -> Iterator[Sides]:
     """Look in a thread of its own while the block runs; then no side may have been short, nor the Service empty."""
-    seen, end = Sides(), threading.Event()
-
-    def run() -> None:
-        while not end.wait(EVERY_SECONDS):
-            try:
-                _look(shop, seen)
-            except Exception as error:
-                seen.error = error
-                return
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    seen = Sides()
+    with looking(lambda: _look(shop, seen), every_seconds=EVERY_SECONDS):
         yield seen
-    finally:
-        end.set()
-        thread.join()
-    if seen.error is not None:
-        raise seen.error
     assert seen.looks > 0
     assert seen.empty == 0, "the root Service had no endpoints"
     assert not seen.short, "traffic to a side that has not the pods for it:\n" + "\n".join(seen.short[:10])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from lab.trials import PodKill, failed
+from tests.e2e.looking import looking
 from tests.e2e.shops import QuickShop, Shops
 from tests.e2e.stories import Stories
 
@@ -37,31 +37,14 @@ class Seen:
     decided: bool = False
     undecided_at: float = 0.0
     """When promotion was last seen not to be decided yet, seconds since the epoch."""
-    error: Exception | None = None
 
 
 @contextmanager
 def watched(shop: QuickShop) -> Iterator[Seen]:
     """Look at the shop's traffic in a thread of its own while the block runs."""
-    seen, end = Seen(), threading.Event()
-
-    def run() -> None:
-        while not end.wait(0.15):
-            try:
-                look(shop, seen)
-            except Exception as error:
-                seen.error = error
-                return
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    seen = Seen()
+    with looking(lambda: look(shop, seen), every_seconds=0.15):
         yield seen
-    finally:
-        end.set()
-        thread.join()
-    if seen.error is not None:
-        raise seen.error
     assert seen.looks > 10
 
 
