@@ -46,6 +46,9 @@ def _whole(state: State) -> State:
     retreats = state.phase in (Phase.ROLLING_BACK, Phase.REVERTING, Phase.AWAITING_GIT)
     if retreats and state.release is not None and state.release.verdict_at is None:
         return replace(state, phase=Phase.HELD)  # nobody has judged it
+    goes_on = state.phase in (Phase.HELD, Phase.STARTING, Phase.STEP)
+    if goes_on and state.release is not None and state.release.verdict_at is not None:
+        return replace(state, phase=Phase.ROLLING_BACK)  # somebody has
     return state
 
 

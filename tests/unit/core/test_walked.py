@@ -197,3 +197,14 @@ def test_a_drain_of_before_a_release_got_traffic_again_does_not_count_when_it_is
         world.gateway()
         world.pass_time(1)
     assert world.now - silent >= world.plan.drain_seconds
+
+
+def test_a_version_that_was_judged_bad_does_not_start_again_because_somebody_writes_another_phase():
+    world = releasing(Phase.ROLLING_BACK, version="bad1")
+    for written in (Phase.HELD, Phase.STARTING, Phase.STEP):
+        HANDS[f"somebody_writes_phase_{written}"](world)
+        run(world, 1)
+        assert world.state.phase not in {Phase.HELD, Phase.STARTING, Phase.STEP}
+        assert not world.weight
+    world.settle()
+    assert outcomes(world) == ["RolledBack"]
