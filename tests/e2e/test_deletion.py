@@ -1,4 +1,7 @@
-"""A Rollout is deleted, as an uninstall does it, in each phase: Services have endpoints, and nothing unjudged starts."""
+"""A Rollout is deleted, as an uninstall does it, in each phase: Services have endpoints, and nothing unjudged starts.
+
+Phases that are too short to be met by looking are in test_exact_moments.py.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ class Moment:
     commanded_at: str = "Step"
 
 
-def _phase(*phases: str) -> Callable[[dict[str, Any]], bool]:
+def phase(*phases: str) -> Callable[[dict[str, Any]], bool]:
     return lambda status: status.get("phase") in phases
 
 
@@ -43,26 +46,23 @@ def _step(number: int) -> Callable[[dict[str, Any]], bool]:
     return lambda status: status.get("phase") == "Step" and status.get("step") == number
 
 
-def _stage(stage: str) -> Callable[[dict[str, Any]], bool]:
+def stage(stage: str) -> Callable[[dict[str, Any]], bool]:
     return lambda status: status.get("promotion") == stage
 
 
 STEPS = (10, "2s", "4s"), (50, "2s", "4s")
 QUICK: dict[str, Any] = {"steps": STEPS[1:], "env": SLOW_START}
 MOMENTS = {
-    "the_canary_starts": Moment(_phase("Starting"), {"env": (("START_DELAY_S", "8"),)}),
+    "the_canary_starts": Moment(phase("Starting"), {"env": (("START_DELAY_S", "8"),)}),
     "the_first_step_is_watched": Moment(_step(0), {"steps": ((10, *LONG), STEPS[1])}),
     "the_second_step_is_watched": Moment(_step(1), {"steps": (STEPS[0], (50, *LONG))}),
-    "it_bakes": Moment(_stage("Bake"), {**QUICK, "bake": "60s"}),
-    "the_service_is_pinned_to_the_canary": Moment(_stage("Pin"), QUICK),
-    "the_deployment_rolls": Moment(_stage("Replace"), QUICK, runs="v2", held=False),
-    "the_service_is_pinned_to_the_new_pods": Moment(_stage("Repin"), QUICK, runs="v2", held=False),
-    "traffic_returns": Moment(_stage("Return"), QUICK, runs="v2", held=False),
-    "it_rolls_back": Moment(
-        _phase("RollingBack", "Reverting", "AwaitingGit"), {"steps": ((50, *LONG),)}, command="abort"
-    ),
-    "it_waits_for_git": Moment(_phase("AwaitingGit"), {"steps": ((50, *LONG),)}, command="abort"),
-    "a_roll_is_undone": Moment(_stage("Undo"), QUICK, command="abort", commanded_at="Replace"),
+    "it_bakes": Moment(stage("Bake"), {**QUICK, "bake": "60s"}),
+    "the_service_is_pinned_to_the_canary": Moment(stage("Pin"), QUICK),
+    "the_deployment_rolls": Moment(stage("Replace"), QUICK, runs="v2", held=False),
+    "the_service_is_pinned_to_the_new_pods": Moment(stage("Repin"), QUICK, runs="v2", held=False),
+    "traffic_returns": Moment(stage("Return"), QUICK, runs="v2", held=False),
+    "it_waits_for_git": Moment(phase("AwaitingGit"), {"steps": ((50, *LONG),)}, command="abort"),
+    "a_roll_is_undone": Moment(stage("Undo"), QUICK, command="abort", commanded_at="Replace"),
 }
 
 
@@ -82,14 +82,14 @@ def deleted_when(shops: Shops, name: str, moment: Moment) -> None:
         assert moment.reached(answer["status"]), f"too late: {answer['status']['phase']}"
         shop.wait("the Rollout to go", lambda: not shop.rollout(), seconds=240)
         shop.wait("the canary's pods to go", lambda: not shop.pods(canary=True))
-        _left(shop, moment)
+        left(shop, moment)
         counts = clients.stop()
     assert counts.failed == 0, counts.failures
     if moment.runs == "v1" and name != "a_roll_is_undone":
         assert seen.ran == {"shop/checkout:v1"}
 
 
-def _left(shop: QuickShop, moment: Moment) -> None:
+def left(shop: QuickShop, moment: Moment) -> None:
     assert shop.weight() is None
     assert not shop.pinned()
     assert shop.copy() is None
