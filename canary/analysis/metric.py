@@ -41,6 +41,8 @@ class Compare:
     """Chance of a false alarm in one attempt; None: an even share of the attempt's."""
     direction: Direction = Direction.INCREASE
     """Which difference is bad."""
+    ago_seconds: float = 0.0
+    """How much earlier stable's side was: 0 is at the same time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Against(StrEnum):
     BASELINE = "baseline"
     """New pods of the stable version, as many as the canary's. Not served yet."""
     HISTORY = "history"
-    """The stable version earlier. Not served yet."""
+    """Stable as it was at the same time a week before."""
 
 
 class Compare(SpecModel):
@@ -52,7 +52,9 @@ class Compare(SpecModel):
     """Which difference is bad: increase, decrease (the counter's `bad` events are wanted ones, as orders; fewer than
     stable's over toleratedRatio fail) or either, with half of alpha for each. Absent: increase."""
     against: Against = Against.STABLE
-    """What the canary is compared with. Absent: stable. baseline and history are not served yet."""
+    """What the canary is compared with: stable; or history, stable's series at the same time a week before, for jobs
+    that do not run beside the canary: identity must tell them by labels that stable had then, not by a hash. Absent:
+    stable. baseline is not served yet."""
     min_count: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = DEFAULT_MIN_COUNT
     """With fewer events of the canary's warm pods the metric does not pass; it may fail at any count. Of a value, three
     minutes' values are needed instead. Absent: 50."""

@@ -82,7 +82,7 @@ def _template(path: str, instead: str, value: str | None = None) -> NotServed:
 _PROVIDERS_SERVED: Final = frozenset({"gatewayAPI"})
 _STRATEGIES_SERVED: Final = frozenset({"canary"})
 _DEPLOYMENT: Final = "use a Deployment"
-_STABLE: Final = "use stable or remove it"
+_STABLE: Final = "use stable or history"
 
 NOT_SERVED: Final[tuple[NotServed, ...]] = (
     _rollout("spec.workload.kind", _DEPLOYMENT, "StatefulSet"),
@@ -101,7 +101,6 @@ NOT_SERVED: Final[tuple[NotServed, ...]] = (
     _rollout("spec.windows", "remove it; `canary pause` holds releases by hand"),
     _rollout("spec.notify", "remove it; Events and alerts tell of releases"),
     _template("spec.metrics[].compare.against", _STABLE, "baseline"),
-    _template("spec.metrics[].compare.against", _STABLE, "history"),
 )
 """Every field and value that is refused, in the order of the spec."""
 

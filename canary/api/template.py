@@ -30,6 +30,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from canary.api.identity import Identity
+from canary.api.judges import Against
 from canary.api.metadata import ObjectMeta
 from canary.api.metric import Metric
 from canary.api.model import SpecModel, rules
@@ -50,6 +51,20 @@ class Argument(SpecModel):
 
 
 _NEEDS_IDENTITY: Final = "a counter or histogram needs identity, its own or the template's, to tell canary from stable"
+
+
+_NO_HASH_A_WEEK_AGO: Final = (
+    "compare.against: history asks for stable's series of a week ago, which had another hash: tell stable by its "
+    "Service or job, not by ${stableHash}"
+)
+
+
+def _stable_hash(metric: Metric, identity: Identity | None) -> bool:
+    """Whether stable's series are told by the hash of the pods that serve now."""
+    labels = identity.labels if identity else ()
+    value = metric.value and metric.value.stable_query
+    texts = (*(label.stable_text for label in labels), *((value,) if value else ()))
+    return any("stableHash" in variables_in(text) for text in texts)
 
 
 class AnalysisTemplateSpec(SpecModel):
@@ -80,6 +95,12 @@ class AnalysisTemplateSpec(SpecModel):
             identity = self.identity_of(metric)
             if metric.value is None and identity is None:
                 raise ValueError(f"metric {metric.name!r}: {_NEEDS_IDENTITY}")
+            if (
+                metric.compare is not None
+                and metric.compare.against is Against.HISTORY
+                and _stable_hash(metric, identity)
+            ):
+                raise ValueError(f"metric {metric.name!r}: {_NO_HASH_A_WEEK_AGO}")
             for text in (*metric.texts(), *(identity.texts() if identity else ())):
                 for name in variables_in(text):
                     if wrong := unknown_variable(name, declared):

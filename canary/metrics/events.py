@@ -13,6 +13,7 @@ from canary.analysis.histograms import Mismatch
 from canary.analysis.metric import Compare, CounterMetric, EventMetric, HistogramMetric
 from canary.analysis.samples import of_track
 from canary.analysis.verdict import Reason
+from canary.metrics import history
 from canary.metrics.answers import Problem, finite, has_nan, refusal
 from canary.metrics.planner import CounterNeed, window_for
 from canary.metrics.promql import Selector
@@ -20,6 +21,8 @@ from canary.metrics.source import Answer, NoData
 
 LONGEST_READ: Final = 900.0
 """Seconds of raw samples that one query reads at most; more is read in several looks."""
+_EARLIER: Final = "earlier "
+"""Before the role of what is asked for stable alone, at an earlier time."""
 CLOCK_SKEW: Final = 10.0
 """Seconds that the operator's clock and the source's may differ without the newest sample looking stale. Arbitrary."""
 
@@ -47,10 +50,30 @@ def needs(metric: EventMetric, state: CounterState, now: float) -> dict[str, Cou
         return {}
     at = min(now, state.edge + LONGEST_READ)
     window = window_for(at - state.read_from)
-    tracks = (metric.candidate, metric.stable)
+    earlier = history.ago(metric)
+    parsed = {role: Selector.parse(selector) for role, selector in selectors(metric).items()}
+    if not earlier:
+        tracks = (metric.candidate, metric.stable)
+        return {role: CounterNeed(metric.source, selector, tracks, window, at) for role, selector in parsed.items()}
     return {
-        role: CounterNeed(metric.source, Selector.parse(selector), tracks, window, at)
-        for role, selector in selectors(metric).items()
+        name: CounterNeed(metric.source, selector, (track,), window, when)
+        for role, selector in parsed.items()
+        for name, track, when in (
+            (role, metric.candidate, at),
+            (_EARLIER + role, metric.stable, at - earlier),
+        )
+    }
+
+
+def _of_both(metric: EventMetric, got: Mapping[str, Answer]) -> dict[str, Answer]:
+    """The answers by role, stable's from earlier among them."""
+    seconds = history.ago(metric)
+    if not seconds:
+        return dict(got)
+    return {
+        role: history.joined(answer, history.moved(got[_EARLIER + role], seconds))
+        for role, answer in got.items()
+        if not role.startswith(_EARLIER)
     }
 
 
@@ -63,6 +86,7 @@ def take(
     ready_at: Mapping[str, float],
 ) -> Taken:
     """Count what the answers to `needs(now)` hold, `need` being one of them."""
+    got = _of_both(metric, got)
     for role in ("total", *sorted(got)):
         if (problem := refusal(got[role])) is not None:
             return Taken(state, problem)

@@ -16,7 +16,7 @@ from canary.analysis.reading import read_events, read_value
 from canary.analysis.values import ValueState
 from canary.analysis.verdict import MetricReading, Outcome, Reason
 from canary.analysis.wording import Trouble
-from canary.metrics import events
+from canary.metrics import events, history
 from canary.metrics.answers import numbers, paired, refusal, stable_problem, value_problem
 from canary.metrics.planner import CounterNeed, Need, ValueNeed
 from canary.metrics.source import Answer, Unavailable
@@ -89,12 +89,13 @@ class Judged:
             times = self._value_times(metric, now)
             if not times:
                 return {}
-            asked = {"value": (metric.expression, metric.track)}
+            asked = {"value": (metric.expression, metric.track, times)}
             if metric.stable_expression:
-                asked["stable"] = (metric.stable_expression, metric.stable)
+                then = tuple(at - history.ago(metric) for at in times)
+                asked["stable"] = (metric.stable_expression, metric.stable, then)
             return {
-                role: ValueNeed(metric.source, expression, times, track, metric.language)
-                for role, (expression, track) in asked.items()
+                role: ValueNeed(metric.source, expression, when, track, metric.language)
+                for role, (expression, track, when) in asked.items()
             }
         return dict(events.needs(metric, self.counters, now))
 
@@ -186,7 +187,7 @@ def _ingest_values(
         stable = numbers(got["stable"]) if "stable" in got else dict.fromkeys(values, 0.0)
         judged = replace(judged, values=judged.values.add(paired(values, stable, 0.0, {})))
     elif isinstance(metric.judge, Compare):
-        stable = numbers(got["stable"])
+        stable = numbers(history.moved(got["stable"], history.ago(metric)))
         problem = problem or stable_problem(got["stable"], problem, stable)
         pairs = paired(values, stable, metric.judge.warm_up_seconds, ready_at)
         if (pairs < 0).any():

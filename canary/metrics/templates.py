@@ -21,6 +21,8 @@ from canary.errors import SpecInvalid
 from canary.metrics.language import LABELLED, fill_in
 from canary.metrics.promql import Selector, fill, fill_label
 
+WEEK_SECONDS = 7 * 24 * 3600.0
+"""How much earlier `against: history` looks at stable: the same hour of the same weekday."""
 POD_LABEL = "pod"
 """What stable is split by to measure its dispersion, and a warming pod recognised by."""
 
@@ -201,7 +203,7 @@ def _burn_rate(rate: judges.BurnRate) -> judged.BurnRate:
 
 
 def _compare(compare: judges.Compare) -> judged.Compare:
-    if compare.against is not judges.Against.STABLE:
+    if compare.against is judges.Against.BASELINE:
         raise SpecInvalid(f"compare.against {compare.against} is not served yet")
     return judged.Compare(
         tolerated_ratio=compare.tolerated_ratio.value,
@@ -209,6 +211,7 @@ def _compare(compare: judges.Compare) -> judged.Compare:
         warm_up_seconds=float(compare.warm_up.seconds),
         alpha=None if compare.alpha is None else compare.alpha.value,
         direction=judged.Direction(compare.direction.value),
+        ago_seconds=WEEK_SECONDS if compare.against is judges.Against.HISTORY else 0.0,
     )
 
 
