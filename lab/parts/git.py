@@ -20,7 +20,7 @@ PORT: Final = 3000
 URL: Final = f"http://{SYSTEM_ADDRESS}:{PORT}"
 OWN_PORT: Final = 3001
 """The server itself, behind the door; on 127.0.0.1."""
-_AUTHOR: Final = ("Dana Developer", "dana@example.com")
+_AUTHOR: Final = ("The shop's team", "shop@example.com")
 
 
 class GitRefused(RuntimeError):

@@ -53,7 +53,8 @@ class Part:
         self._tell(f"ended after {time.monotonic() - began:.0f} s with {self.code}")
 
     def _tell(self, text: str) -> None:
-        print(f"{self.name}| {text}", flush=True)  # noqa: T201
+        sys.stdout.write(f"{self.name}| {text}\n")  # in one piece: another part may write at the same time
+        sys.stdout.flush()
 
 
 def main(arguments: Sequence[str]) -> int:

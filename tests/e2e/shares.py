@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 SECONDS = {
+    "test_exact_moments": 170,
     "test_faults": 150,
     "test_two_operators": 130,
     "test_fallback": 90,

@@ -19,7 +19,7 @@ CANDIDATE = {
     "versionHash": "bb22",
     "images": ["registry.example:5000/shop/checkout:v1.5.0", "registry.example:5000/infra/proxy:2.1"],
     "commit": "0badf00d0badf00d0badf00d0badf00d0badf00d",
-    "author": "Bob Example",
+    "author": "The shop's team",
 }
 RELEASE_ID = "7c9d0e1f2a-3"
 
