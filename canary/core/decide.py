@@ -46,7 +46,8 @@ def decide(plan: Plan, state: State, observed: Observed, now: float) -> Decision
     effects: list[Effect] = [] if _drain_broken(state, following) else first
     if following != state:
         effects.append(WriteStatus(following))
-    if following.reason != state.reason and following.message:
+    news = following.reason != state.reason or (following.stalled and not state.stalled)  # what lasts too long is news
+    if news and following.message:
         warning = following.stalled or following.phase in _ALERTS
         # Right after the state, which would not tell it a second time: an effect below may fail and end the pass.
         effects.append(Emit(following.reason, following.message, warning=warning))

@@ -46,9 +46,14 @@ def test_a_release_does_not_start_while_the_autoscaler_has_stable_to_grow() -> N
     assert waits.state.phase is Phase.HELD
     assert waits.state.reason == "StableTooSmall"
     assert not waits.state.stalled
+    assert decided(world, BLIND).state.phase is Phase.STARTING, "that is told when traffic would be raised"
+    world.state = waits.state
     late = decided(world, SHORT, world.plan.progress_deadline_seconds + 1)
     assert (late.state.reason, late.state.stalled) == ("StableTooSmall", True), "nothing waits for ever in silence"
-    assert decided(world, BLIND).state.phase is Phase.STARTING, "that is told when traffic would be raised"
+    assert [e.warning for e in late.effects if isinstance(e, fx.Emit)] == [True], "an Event for whoever is on call"
+    world.state = late.state
+    again = decided(world, SHORT, world.plan.progress_deadline_seconds + 9)
+    assert not [e for e in again.effects if isinstance(e, fx.Emit)], "once"
 
 
 def test_a_starting_canary_that_blocks_the_autoscaler_goes_and_comes_again() -> None:
