@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from canary.analysis.metric import CounterMetric
+    from canary.analysis.metric import EventMetric, Metric
     from canary.analysis.simulation import Judging, World
 
 RATIOS = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -74,8 +74,9 @@ def simulate(  # noqa: PLR0913 -- an option each
 ) -> None:
     """Simulate releases and judge them with a template: how many are condemned, and how soon.
 
-    Needs no cluster and no Prometheus. The metrics that compare the canary with stable are simulated; thresholds do
-    not depend on statistics. The same numbers come out each time.
+    Needs no cluster and no Prometheus. The counters and histograms that compare the canary with stable are simulated, a
+    histogram by its objective alone: what shows in other buckets, too, is found sooner. The same numbers come out each
+    time.
     """
     from canary.analysis.simulation import World  # noqa: PLC0415 -- numpy is not needed for help
 
@@ -85,13 +86,16 @@ def simulate(  # noqa: PLR0913 -- an option each
     if not 0 < bad_share < 1:
         raise UsageWrong("--bad-share must be above 0 and below 1, for example 0.01")
     watched = seconds(for_, "--for")
-    metrics = _compared(template, pairs(arg, "--arg"))
+    every = _metrics(template, pairs(arg, "--arg"))
+    metrics = _simulated(every)
+    if not metrics:
+        raise UsageWrong(f"{template} has nothing to simulate: {'; '.join(_left_out(every))}")
     share = weight / 100
     world = World(rate, bad_share, weight=lambda _seconds: share, phi=phi, pods=pods)
     worlds = [replace(world, ratio=times) for times in sorted(set(ratio or RATIOS))]
     drawn = [
         (metric.name, each.ratio, judging, _first(each, judging, watched, releases))
-        for metric, judging in ((metric, _judging(metric, len(metrics))) for metric in metrics)
+        for metric, judging in ((metric, _judging(metric, len(_compared(every)))) for metric in metrics)
         for each in worlds
     ]
     rows = [_row(*one) for one in drawn]
@@ -106,17 +110,21 @@ def simulate(  # noqa: PLR0913 -- an option each
         return
     typer.echo(said)
     _show(rows)
+    for text in _left_out(every):
+        typer.echo(f"not simulated: {text}")
 
 
-def _judging(metric: CounterMetric, metrics: int) -> Judging:
-    from canary.analysis.metric import Compare  # noqa: PLC0415
+def _judging(metric: EventMetric, metrics: int) -> Judging:
+    from canary.analysis.metric import Compare, Direction, HistogramMetric  # noqa: PLC0415
     from canary.analysis.simulation import Judging  # noqa: PLC0415
 
     judge = metric.judge
     assert isinstance(judge, Compare), "only these were chosen"  # noqa: S101 -- for the types
+    # The average of processes of which one grows: half of the weight is the objective's, or the direction's.
+    halves = isinstance(metric, HistogramMetric) + (judge.direction is Direction.EITHER)
     return Judging(
         judge.tolerated_ratio,
-        judge.alpha or 0.01 / metrics,
+        (judge.alpha or 0.01 / metrics) / 2**halves,
         metric.interval_seconds,
         judge.warm_up_seconds,
     )
@@ -172,14 +180,41 @@ def _show(rows: list[Row]) -> None:
         console.print(table)
 
 
-def _compared(path: Path, arguments: dict[str, str]) -> list[CounterMetric]:
-    """Return the metrics of the template in a file that are judged by comparison."""
-    from canary.analysis.metric import Compare, CounterMetric  # noqa: PLC0415
+def _metrics(path: Path, arguments: dict[str, str]) -> list[Metric]:
+    """Return the metrics of the template in a file."""
     from canary.lint.promql import EXAMPLE  # noqa: PLC0415
     from canary.metrics.templates import metrics_of  # noqa: PLC0415
 
-    metrics = [m for template in templates_in([path]) for m in metrics_of(template, arguments, EXAMPLE)]
-    compared = [m for m in metrics if isinstance(m, CounterMetric) and isinstance(m.judge, Compare)]
-    if not compared:
-        raise UsageWrong(f"{path} has no metric that compares the canary with stable")
-    return compared
+    return [m for template in templates_in([path]) for m in metrics_of(template, arguments, EXAMPLE)]
+
+
+def _compared(metrics: list[Metric]) -> list[Metric]:
+    """Return those that share alpha."""
+    from canary.analysis.metric import Compare  # noqa: PLC0415
+
+    return [metric for metric in metrics if isinstance(metric.judge, Compare)]
+
+
+def _simulated(metrics: list[Metric]) -> list[EventMetric]:
+    """Return those whose requests are simulated."""
+    from canary.analysis.metric import Compare, Direction, ValueMetric  # noqa: PLC0415
+
+    return [
+        metric
+        for metric in metrics
+        if isinstance(metric.judge, Compare)
+        and not isinstance(metric, ValueMetric)
+        and metric.judge.direction is not Direction.DECREASE
+    ]
+
+
+def _left_out(metrics: list[Metric]) -> list[str]:
+    """Say of the others why they are not."""
+    simulated, compared = _simulated(metrics), _compared(metrics)
+    return [
+        f"{metric.name} does not compare the canary with stable"
+        if metric not in compared
+        else f"{metric.name} compares a value, or a decrease"
+        for metric in metrics
+        if metric not in simulated
+    ]

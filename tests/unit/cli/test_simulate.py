@@ -61,7 +61,25 @@ def test_a_template_without_a_comparison_has_nothing_to_simulate(canary, tmp_pat
         "apiVersion: canary.delivery/v1alpha1\nkind: ClusterAnalysisTemplate\nmetadata: {name: a}\nspec:\n"
         "  metrics:\n  - {name: up, value: {query: sum(up)}, threshold: {min: '1'}}\n"
     )
-    assert "no metric that compares" in canary("simulate", str(file)).stderr
+    assert (
+        "has nothing to simulate: a/up does not compare the canary with stable" in canary("simulate", str(file)).stderr
+    )
+
+
+def test_a_histogram_is_simulated_by_its_objective_with_half_of_the_weight(canary, tmp_path):
+    file, judges = tmp_path / "a.yaml", "compare: {alpha: '%s'}"
+    file.write_text(
+        "apiVersion: canary.delivery/v1alpha1\nkind: ClusterAnalysisTemplate\nmetadata: {name: a}\nspec:\n"
+        "  identity: {labels: [{name: app, stable: a, canary: b}]}\n  metrics:\n"
+        f"  - {{name: latency, histogram: {{buckets: s_bucket, bound: '1'}}, {judges % '0.02'}}}\n"
+        f"  - {{name: errors, counter: {{bad: b, total: t}}, {judges % '0.01'}}}\n"
+        "  - {name: orders, counter: {bad: o, total: t}, compare: {direction: decrease}}\n"
+    )
+    quick = ("--releases", "50", "--ratio", "5", "--for", "10m")
+    rows = json.loads(canary("simulate", str(file), *quick, "-o", "json").stdout)
+    assert [row.pop("metric") for row in rows] == ["a/latency", "a/errors"]
+    assert rows[0] == rows[1], "alpha 0.02, of which half is the objective's"
+    assert "not simulated: a/orders compares a value, or a decrease" in canary("simulate", str(file), *quick).stdout
 
 
 def test_an_argument_that_the_template_lacks_is_named(canary):
