@@ -163,3 +163,20 @@ def test_a_verdict_that_fails_in_mid_roll_undoes_it_and_a_commit_that_comes_then
         counts = clients.stop()
     assert counts.failed == 0, counts.failures
     assert {name for name, pods in shop.replica_sets().items() if pods} == {image(1)}
+
+
+@STORIES.long
+def test_an_abort_in_mid_roll_puts_stable_back_to_full_size_and_reverts_the_commit(shops: Shops) -> None:
+    shop = shops.open("abort-in-roll", env=SLOW_START, **{**SHORT, "replicas": 3})
+    with shop.load(60) as clients, sides(shop):
+        shop.answers("v1", clients)
+        commit = shop.push("v2", version="v2")
+        comes_to(shop, "Replace")
+        shop.canary("abort", "checkout")
+        shop.wait("the undo", lambda: shop.status().get("promotion") == "Undo", seconds=LONG)
+        shop.settle(image(1), seconds=LONG)
+        counts = clients.stop()
+    assert counts.failed == 0, counts.failures
+    assert past(shop) == ("RolledBack", image(2))
+    assert shop.trailers(shop.repository.head())["Rollout-Reverts"] == commit
+    assert {name for name, pods in shop.replica_sets().items() if pods} == {image(1)}
