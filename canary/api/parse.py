@@ -91,7 +91,11 @@ def _problems(model: type[Rollout | AnalysisTemplate | ClusterAnalysisTemplate],
 
 
 def _sentences(model: type[Rollout | AnalysisTemplate | ClusterAnalysisTemplate], error: ValidationError) -> list[str]:
-    return [sentence(problem, schema_of(model)) for problem in error.errors(include_url=False)]
+    problems = error.errors(include_url=False)
+    # Pydantic counts only the good items: a list with nothing but bad ones is no list that is too short.
+    bad = {problem["loc"][: len(problem["loc"]) - n] for problem in problems for n in range(1, len(problem["loc"]))}
+    told = [p for p in problems if not (p["type"] == "too_short" and p["loc"] in bad)]
+    return [sentence(problem, schema_of(model)) for problem in told]
 
 
 def _named(document: Document, kind: str = "") -> str:

@@ -12,7 +12,8 @@ import yaml
 from canary.lint.finding import Finding, Level, Rule
 
 OURS = frozenset({"Rollout", "AnalysisTemplate", "ClusterAnalysisTemplate"})
-_STEP = re.compile(r"\[\d+\]$|\.[^.\[\]]+$|^[^.\[\]]+$")
+_STEP = re.compile(r"(?:\[[^\[\]]*\]|\.?[^.\[\]]*.)\Z", re.DOTALL)
+"""The last index (`[]` stands for every item) or field of a path; never nothing, so that taking them off ends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canary.api.parse import parse_rollout, parse_template
+from canary.api.parse import parse_rollout, parse_template, problems_of
 from canary.errors import SpecInvalid
 from tests.unit.api.documents import BAD, BAD_BY_PARSER_ALONE, GOOD, SMALLEST, Document, changed, not_served_documents
 
@@ -46,6 +46,21 @@ def test_the_sentence_names_the_object():
 def test_several_mistakes_are_counted():
     with pytest.raises(SpecInvalid, match=r"spec\.workload is missing \(and 2 more\)$"):
         parse_rollout(changed(SMALLEST, {"spec": {}}))
+
+
+def test_a_list_whose_only_item_is_wrong_is_not_called_too_short():
+    labels = {"labels": [{"name": "app", "stable": "a", "canary": "b"}]}
+    metric = {"name": "errors", "counter": {"bad": "x", "total": "y"}, "compair": {}}
+    template = {
+        "apiVersion": "canary.delivery/v1alpha1",
+        "kind": "ClusterAnalysisTemplate",
+        "metadata": {"name": "http"},
+        "spec": {"identity": labels, "metrics": [metric]},
+    }
+    assert problems_of(template) == ("spec.metrics[0].compair is not a field; did you mean compare?",)
+    template["spec"] = {"identity": labels, "metrics": []}
+    (none_at_all,) = problems_of(template)
+    assert none_at_all.startswith("spec.metrics: tuple should have at least 1 item")
 
 
 def test_a_rollout_is_no_template():

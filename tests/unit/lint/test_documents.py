@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from canary.lint.documents import read
 from canary.lint.finding import Level, Rule
 
@@ -39,6 +42,13 @@ def test_each_field_has_its_line_and_one_that_is_missing_that_of_what_is_around_
         "nowhere": 4,
     }
     assert {path: document.line(path) for path in lines} == lines
+
+
+@given(st.text(alphabet="ab.[]0-\n"))
+def test_any_path_has_a_line(path):
+    (document,), _ = read("t.yaml", "apiVersion: canary.delivery/v1alpha1\nkind: Rollout\nspec:\n  a:\n  - {b: a}\n")
+    assert document.line("spec.a[].b.a") == document.lines["spec.a"], "`[]` stands for every item"
+    assert document.line(path) == 1
 
 
 def test_objects_in_a_list_are_read():
