@@ -101,11 +101,11 @@ class Notes:
 
     def rejected(self, key: Name, where: Provenance, commit: str, note: Note) -> None:
         """Have a note written on the commit that brought a rejected version."""
-        self._start(key, note, lambda: self._put(key, where, commit, note))
+        self._start(key, where, note, lambda: self._put(key, where, commit, note))
 
     def retried(self, key: Name, where: Provenance, note: Note) -> None:
         """Have it noted that a version is tried again; nothing is written when no note calls it rejected."""
-        self._start(key, note, lambda: self._take_back(key, where, note))
+        self._start(key, where, note, lambda: self._take_back(key, where, note))
 
     def stop(self) -> None:
         """Drop everything."""
@@ -144,12 +144,12 @@ class Notes:
 
         return await self._threads.run(read, limit_seconds=READ_SECONDS)
 
-    def _start(self, key: Name, note: Note, write: Callable[[], bool]) -> None:
-        task = asyncio.create_task(self._write(key, note, write), name=f"note {'/'.join(key)}")
+    def _start(self, key: Name, where: Provenance, note: Note, write: Callable[[], bool]) -> None:
+        task = asyncio.create_task(self._write(key, where, note, write), name=f"note {'/'.join(key)}")
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
-    async def _write(self, key: Name, note: Note, write: Callable[[], bool]) -> None:
+    async def _write(self, key: Name, where: Provenance, note: Note, write: Callable[[], bool]) -> None:
         log = _log.bind(rollout="/".join(key), version=note.version_hash, retried=note.retried)
         for failures in range(1, TRIES + 1):
             try:
@@ -162,6 +162,8 @@ class Notes:
                 log.exception("note")
                 return
             else:
+                # What was read before is old now, also for a Rollout that is made anew at once.
+                self._shared = {of: shared for of, shared in self._shared.items() if of[0] != where.url}
                 log.info("noted in Git", written=written)
                 return
             await self._clock.sleep(BACKOFF.seconds(failures, self._random))

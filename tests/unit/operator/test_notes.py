@@ -137,6 +137,14 @@ async def test_a_later_first_sight_reads_again(world):
     assert (await world.told()).rejected
 
 
+async def test_what_was_noted_just_now_is_told_to_a_rollout_that_is_made_anew_at_once(world):
+    assert (await world.told()).rejected == ()
+    world.notes.forget(KEY)
+    world.notes.rejected(KEY, world.where, world.bad, NOTE)
+    await until(lambda: not world.notes._writes)
+    assert (await world.told()).rejected
+
+
 async def test_a_rejected_version_is_noted(world):
     world.notes.rejected(KEY, world.where, world.bad, NOTE)
     await until(lambda: world.written() == [NOTE.line()])
