@@ -6,6 +6,7 @@ the operators' own git costs.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import re
@@ -132,7 +133,9 @@ class BareServer:
 @functools.cache
 def _template() -> Path:
     """An empty repository, made once by git."""
-    folder = Path(tempfile.mkdtemp(prefix="canary-git-")) / "empty.git"
+    made = tempfile.TemporaryDirectory(prefix="canary-git-")
+    atexit.register(made.cleanup)
+    folder = Path(made.name) / "empty.git"
     subprocess.run(["git", "init", "-q", "--bare", "--template=", "-b", "main", str(folder)], check=True, timeout=30)
     config = "[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n[receive]\n\tunpackLimit = 1000000\n"
     with (folder / "config").open("a") as file:
