@@ -53,6 +53,12 @@ def comes_to(shop: QuickShop, stage: str) -> None:
         shop.wait("two ReplicaSets", lambda: sum(pods > 0 for pods in shop.replica_sets().values()) == 2)
 
 
+def rolls(shop: QuickShop) -> None:
+    """Wait until the first version has a pod less: to undo the roll takes as long as a pod takes to start."""
+    comes_to(shop, "Replace")
+    shop.wait("a pod less", lambda: shop.replica_sets()[image(1)] < shop.app.replicas)
+
+
 def past(shop: QuickShop) -> tuple[str, str]:
     """How the newest release ended, and its image."""
     newest = (shop.status().get("history") or [{}])[0]
@@ -149,7 +155,7 @@ def test_a_verdict_that_fails_in_mid_roll_undoes_it_and_a_commit_that_comes_then
     with shop.load(60) as clients, sides(shop):
         shop.answers("v1", clients)
         shop.write(version="v2")
-        comes_to(shop, "Replace")
+        rolls(shop)
         for address in shop.endpoints("checkout-canary"):  # the version turns bad when it is nearly through
             urllib.request.urlopen(
                 urllib.request.Request(f"http://{address}:8080/-/knobs?error_ratio={BAD}", method="POST"), timeout=5
@@ -171,7 +177,7 @@ def test_an_abort_in_mid_roll_puts_stable_back_to_full_size_and_reverts_the_comm
     with shop.load(60) as clients, sides(shop):
         shop.answers("v1", clients)
         commit = shop.push("v2", version="v2")
-        comes_to(shop, "Replace")
+        rolls(shop)
         shop.canary("abort", "checkout")
         shop.wait("the undo", lambda: shop.status().get("promotion") == "Undo", seconds=LONG)
         shop.settle(image(1), seconds=LONG)

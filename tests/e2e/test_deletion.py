@@ -14,6 +14,7 @@ import pytest
 from tests.e2e.shops import QuickShop, Shops
 from tests.e2e.sides import sides
 from tests.e2e.stories import Stories
+from tests.e2e.test_commit_in_promotion import rolls
 
 pytestmark = pytest.mark.lab
 STORIES = Stories()
@@ -76,6 +77,8 @@ def deleted_when(shops: Shops, name: str, moment: Moment) -> None:
             at = moment.commanded_at
             shop.wait(at, lambda: at in (shop.phase(), shop.status().get("promotion")), seconds=240)
             shop.wait("its traffic", shop.weight)
+            if at == "Replace":
+                rolls(shop)
             shop.canary(moment.command, "checkout")
         shop.wait("the moment", lambda: moment.reached(shop.status()), seconds=240)
         answer = shop.lab.api("DELETE", PATH.format(shop.namespace))

@@ -209,7 +209,8 @@ def test_two_autoscalers_over_the_same_pods_are_the_users_and_are_told(shops: Sh
 
 @STORIES
 def test_a_budget_counts_canary_pods_so_that_more_of_stables_may_be_evicted(shops: Shops) -> None:
-    shop = shops.open("budget", steps=((50, "120s", "180s"),))
+    # A pod that takes its place is not ready, and not counted, before the second eviction is asked for.
+    shop = shops.open("budget", steps=((50, "120s", "180s"),), env=(("START_DELAY_S", "8"),))
     shop.lab.apply(
         f"{{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {{name: checkout, namespace: {shop.namespace}}}, "
         "spec: {minAvailable: 2, selector: {matchLabels: {app: checkout}}}}"
