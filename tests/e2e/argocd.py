@@ -16,6 +16,7 @@ from typing import Any, Final
 import yaml
 
 from lab import waiting
+from tests.e2e.looking import looking
 from tests.e2e.shops import QuickShop
 
 NAMESPACE: Final = "argocd"
@@ -118,26 +119,8 @@ class ArgoCD:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Take up what is asked of it, in a thread of its own, while the block runs."""
-        end = threading.Event()
-        errors: list[Exception] = []
-
-        def run() -> None:
-            while not end.wait(_EVERY_SECONDS):
-                try:
-                    self._look()
-                except Exception as error:
-                    errors.append(error)
-                    return
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        try:
+        with looking(self._look, every_seconds=_EVERY_SECONDS):
             yield
-        finally:
-            end.set()
-            thread.join()
-        if errors:
-            raise errors[0]
 
     def _look(self) -> None:
         found = self.read()

@@ -14,13 +14,12 @@ import pytest
 from tests.e2e.shops import QuickShop, Shops
 from tests.e2e.sides import sides
 from tests.e2e.stories import Stories
-from tests.e2e.test_commit_in_promotion import rolls
+from tests.e2e.test_commit_in_promotion import SLOW_START, rolls
 
 pytestmark = pytest.mark.lab
 STORIES = Stories()
 
 PATH = "/apis/canary.delivery/v1alpha1/namespaces/{}/rollouts/checkout"
-SLOW_START = (("START_DELAY_S", "3"),)
 LONG = "60s", "90s"
 
 
