@@ -5,7 +5,7 @@ from __future__ import annotations
 from canary.analysis.custom import OUTCOMES, Judgement
 from canary.analysis.metric import Metric
 from canary.analysis.verdict import MetricReading, Outcome, Reason
-from canary.analysis.wording import Trouble
+from canary.analysis.wording import Trouble, unless_troubled
 
 _REASONS = {
     Outcome.PASS: Reason.JUDGED_GOOD,
@@ -24,8 +24,7 @@ def read_custom(
     if said is not None:
         outcome = OUTCOMES[said.opinion]
         reason, message = _REASONS[outcome], said.message
-    if trouble is not None and outcome is not Outcome.FAIL:
-        outcome, reason, message = Outcome.ERROR, trouble.reason, trouble.message
+    outcome, reason, message = unless_troubled((outcome, reason, message), trouble)
     return MetricReading(
         metric.name,
         outcome,

@@ -18,7 +18,7 @@ from canary.analysis.reading_values import read_values
 from canary.analysis.swing import swing
 from canary.analysis.values import ValueState
 from canary.analysis.verdict import SUSPICION, MetricReading, Outcome, Reason, SideSummary
-from canary.analysis.wording import PASS_EVIDENCE, Trouble, beyond, odds, within
+from canary.analysis.wording import PASS_EVIDENCE, Trouble, beyond, odds, unless_troubled, within
 
 FloatArray = NDArray[np.float64]
 
@@ -48,10 +48,9 @@ def read_events(
     allowed = allowance(state.wild.spread, state.candidate_parts, chance=alpha / 2)
     against, favour, strong = _evidence(metric.judge, state, allowed)
     limit = -math.log10(alpha)
-    outcome, reason, why = _compare(metric.judge, state, (against, favour), limit, strong)
+    said = _compare(metric.judge, state, (against, favour), limit, strong)
+    outcome, reason, why = unless_troubled(said, trouble)
     phi = float(state.wild.phi[state.pin])
-    if trouble is not None and outcome is not Outcome.FAIL:
-        outcome, reason, why = Outcome.ERROR, trouble.reason, trouble.message
     sides = f"canary {_side(state.candidate)}, stable {_side(state.stable)}"
     return MetricReading(
         metric.name,

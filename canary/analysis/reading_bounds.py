@@ -6,7 +6,7 @@ from canary.analysis import burn, threshold
 from canary.analysis.counted import CounterState
 from canary.analysis.metric import BurnRate, EventMetric, Metric, Threshold
 from canary.analysis.verdict import MetricReading, Outcome, Reason, SideSummary
-from canary.analysis.wording import Trouble, span_text
+from canary.analysis.wording import Trouble, span_text, unless_troubled
 
 
 def read_bounds(
@@ -29,8 +29,7 @@ def read_bounds(
     else:
         outcome, reason = Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_DATA
         why = f"{value}, must be {said}: {bounds.good_row} of {judge.fewest} good measurements in a row"
-    if trouble is not None and outcome is not Outcome.FAIL:
-        outcome, reason, why = Outcome.ERROR, trouble.reason, trouble.message
+    outcome, reason, why = unless_troubled((outcome, reason, why), trouble)
     return MetricReading(
         metric.name,
         outcome,
@@ -60,8 +59,7 @@ def read_burn(metric: EventMetric, judge: BurnRate, state: CounterState, trouble
         outcome, reason, why = Outcome.INCONCLUSIVE, Reason.NOT_ENOUGH_EVIDENCE, f"{said}: one window burns too fast"
     else:
         outcome, reason, why = Outcome.PASS, Reason.WITHIN_BUDGET, said
-    if trouble is not None and outcome is not Outcome.FAIL:
-        outcome, reason, why = Outcome.ERROR, trouble.reason, trouble.message
+    outcome, reason, why = unless_troubled((outcome, reason, why), trouble)
     return MetricReading(
         metric.name,
         outcome,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from canary.analysis.metric import Compare, Direction
-from canary.analysis.verdict import Reason
+from canary.analysis.verdict import Outcome, Reason
 
 PASS_EVIDENCE: Final = math.log10(20)
 """log10 of E for the candidate at which it passes early: twenty to one. Less than failing takes, because a wrong pass
@@ -22,6 +22,13 @@ class Trouble:
     message: str
     since: float
     """Unix seconds of the last time that data came (or of the start)."""
+
+
+def unless_troubled(said: tuple[Outcome, Reason, str], trouble: Trouble | None) -> tuple[Outcome, Reason, str]:
+    """Outcome, reason and why of a judge; or the error, where no data count at present. A fail stays one."""
+    if trouble is None or said[0] is Outcome.FAIL:
+        return said
+    return Outcome.ERROR, trouble.reason, trouble.message
 
 
 def odds(evidence_log10: float) -> str:
